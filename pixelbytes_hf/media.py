@@ -1,0 +1,216 @@
+"""Files to arrays and back: animated pictures as RGBA frames, sounds as channels of samples.
+
+Knows file formats; knows nothing about ids. A source is a path, raw bytes, a binary file object, a PIL image, or the
+``{"bytes": ..., "path": ...}`` dictionary that `datasets` stores.
+
+Shapes: T frames (or samples), H rows, W columns, C channels.
+"""
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+Source = str | os.PathLike[str] | bytes | BinaryIO | dict[str, Any] | Image.Image
+MAX_TOTAL_PIXELS = 64 * 1024 * 1024  # of all frames together: 256 MiB as RGBA
+DEFAULT_DURATION_MS = 100
+
+
+class Frames(NamedTuple):
+    """An animation.
+
+    Attributes:
+        array: RGBA, (T, H, W, 4) uint8.
+        durations_ms: Time each frame is shown, (T,) int, milliseconds; 0 where the file does not say.
+    """
+
+    array: NDArray[np.uint8]
+    durations_ms: tuple[int, ...]
+
+
+class Sound(NamedTuple):
+    """A sound.
+
+    Attributes:
+        array: (T, C) float32, in [-1, 1] for files of integer samples.
+        sampling_rate_hz: Samples per second and channel.
+    """
+
+    array: NDArray[np.float32]
+    sampling_rate_hz: int
+
+
+def read_frames(source: Source, *, step: int = 1) -> Frames:
+    """Return the frames of a picture or animation, the first one included.
+
+    Args:
+        source: See the module.
+        step: Keep every `step`-th frame; the duration of a kept frame covers the frames left out after it.
+
+    Raises:
+        ValueError: If the data is no picture, is cut short, has no frame, or is larger than `MAX_TOTAL_PIXELS`.
+    """
+    name = describe_source(source)
+    try:
+        image = source if isinstance(source, Image.Image) else Image.open(_open(source))
+        count = getattr(image, "n_frames", 1)
+        if count * image.width * image.height > MAX_TOTAL_PIXELS:
+            raise ValueError(
+                f"{name} holds {count} frames of {image.width} x {image.height}: expected at most "
+                f"{MAX_TOTAL_PIXELS} pixels in all (a decompression bomb?)"
+            )
+        arrays, durations = [], []
+        for index in range(count):
+            image.seek(index)
+            image.load()
+            duration = round(image.info.get("duration", 0))
+            if index % step == 0:
+                arrays.append(np.asarray(image.convert("RGBA")))
+                durations.append(duration)
+            else:
+                durations[-1] += duration
+    except (UnidentifiedImageError, OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{name} is not a readable picture: {error}") from error
+    if not arrays or not arrays[0].size:
+        raise ValueError(f"{name} has no frame: expected at least one of at least 1 x 1 pixel")
+    return Frames(np.stack(arrays), tuple(durations))
+
+
+def composite_on_white(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return RGB (..., 3) uint8 of RGBA (..., 4) uint8 over a white background, rounded to nearest."""
+    alpha = array[..., 3:]
+    if ((alpha == 0) | (alpha == 255)).all():  # the case of every GIF
+        return np.where(alpha == 0, np.uint8(255), array[..., :3])
+    weighted = array[..., :3].astype(np.uint16) * alpha + np.uint16(255) * (255 - alpha).astype(np.uint16)
+    return ((weighted + 127) // 255).astype(np.uint8)
+
+
+def write_gif(
+    array: NDArray[np.uint8],
+    target: str | os.PathLike[str] | BinaryIO,
+    *,
+    durations_ms: Sequence[int] | int = DEFAULT_DURATION_MS,
+    scale: int = 1,
+) -> None:
+    """Write frames as an animated GIF that loops; at most 256 colours in all keep their exact value.
+
+    Args:
+        array: RGB or RGBA, (T, H, W, 3 | 4) uint8; alpha under 128 is written as transparent.
+        target: Path or binary file object.
+        durations_ms: Time per frame, one for all or one each, milliseconds; 0 becomes `DEFAULT_DURATION_MS`.
+        scale: Enlargement by repetition, so that pixels stay square and sharp.
+
+    Raises:
+        ValueError: If the array is not as described or the durations do not match.
+    """
+    if array.ndim != 4 or array.shape[-1] not in (3, 4) or array.dtype != np.uint8 or not array.size:
+        raise ValueError(f"array must be non-empty uint8 (T, H, W, 3 | 4), got {array.dtype} {array.shape}")
+    durations = [durations_ms] * len(array) if isinstance(durations_ms, int) else list(durations_ms)
+    if len(durations) != len(array):
+        raise ValueError(f"durations_ms must be one per frame, got {len(durations)} for {len(array)} frames")
+    first, *rest = _to_palette(array.repeat(scale, axis=1).repeat(scale, axis=2))
+    first.save(
+        target,
+        format="GIF",
+        save_all=True,
+        append_images=rest,
+        duration=[duration or DEFAULT_DURATION_MS for duration in durations],
+        loop=0,
+        disposal=2,
+        optimize=False,
+        **({"transparency": first.info["transparency"]} if "transparency" in first.info else {}),
+    )
+
+
+def _to_palette(array: NDArray[np.uint8]) -> list[Image.Image]:
+    """Return the frames as images of one exact palette, or as they are, for PIL to quantise, if there are too many."""
+    opaque = array[..., 3] >= 128 if array.shape[-1] == 4 else np.ones(array.shape[:3], bool)
+    codes = array[..., :3].astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    colours = np.unique(codes[opaque])
+    if len(colours) > 256 - (not opaque.all()):
+        return [Image.fromarray(frame).convert("RGBA" if array.shape[-1] == 4 else "RGB") for frame in array]
+    indices = np.searchsorted(colours, codes).clip(max=max(len(colours) - 1, 0)).astype(np.uint8)
+    indices[~opaque] = len(colours)
+    palette = [int(channel) for code in colours for channel in (code >> 16, code >> 8 & 255, code & 255)]
+    images = []
+    for frame in indices:
+        image = Image.fromarray(frame, mode="P")
+        image.putpalette(palette + [0, 0, 0] * (256 - len(colours)))
+        if not opaque.all():
+            image.info["transparency"] = len(colours)
+        images.append(image)
+    return images
+
+
+def read_sound(source: Source) -> Sound:
+    """Return the samples of a sound file (WAV, FLAC, OGG and what else libsndfile reads).
+
+    Raises:
+        ValueError: If the data is no sound, is empty, or holds NaN or infinity.
+    """
+    import soundfile
+
+    name = describe_source(source)
+    try:
+        array, rate = soundfile.read(_open(source), dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{name} is not a readable sound: {error}") from error
+    if not array.size:
+        raise ValueError(f"{name} is an empty sound: expected at least one sample")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinity: expected finite samples")
+    return Sound(array, int(rate))
+
+
+def write_sound(
+    sound: Sound, target: str | os.PathLike[str] | BinaryIO, *, file_format: str | None = None, subtype: str = "PCM_16"
+) -> None:
+    """Write a sound; samples beyond [-1, 1] are clipped by the file format.
+
+    Args:
+        sound: Samples (T, C) and their rate.
+        target: Path or binary file object.
+        file_format: ``"WAV"``, ``"FLAC"``...; needed for a file object, otherwise read off the path.
+        subtype: Sample encoding, as soundfile names it.
+
+    Raises:
+        ValueError: If the sound is empty, not 2-D, or holds NaN or infinity.
+    """
+    import soundfile
+
+    if sound.array.ndim != 2 or not sound.array.size or not np.isfinite(sound.array).all():
+        raise ValueError(f"sound must be non-empty finite samples (T, C), got shape {sound.array.shape}")
+    target = target if hasattr(target, "write") else os.fspath(target)
+    soundfile.write(target, sound.array, sound.sampling_rate_hz, format=file_format, subtype=subtype)
+
+
+def describe_source(source: Source) -> str:
+    """Return a short name of a source for messages: its path where it has one."""
+    if isinstance(source, dict):
+        return str(source.get("path") or f"{len(source.get('bytes') or b'')} bytes")
+    if isinstance(source, bytes):
+        return f"{len(source)} bytes"
+    return str(getattr(source, "filename", None) or getattr(source, "name", None) or source)
+
+
+def _open(source: Source) -> Any:
+    if isinstance(source, dict):
+        if source.get("bytes") is not None:
+            return io.BytesIO(source["bytes"])
+        if not source.get("path"):
+            raise ValueError(f"a media dictionary must hold 'bytes' or 'path', got {sorted(source)}")
+        return str(source["path"])
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if isinstance(source, str | os.PathLike):
+        if not Path(source).is_file():
+            raise FileNotFoundError(f"no file at {os.fspath(source)!r}")
+        return os.fspath(source)
+    return source

@@ -1,0 +1,60 @@
+"""The processor: what `AutoProcessor` loads, holding only the tokenizer, since every medium becomes tokens."""
+
+from typing import Any
+
+from transformers import BatchFeature, ProcessorMixin
+
+from .record import DecodedRecord
+
+
+class PixelBytesProcessor(ProcessorMixin):
+    """Processor over `ActionPixelBytesTokenizer`.
+
+    Args:
+        tokenizer: The tokenizer.
+        chat_template: Kept for `ProcessorMixin`; not used.
+    """
+
+    def __init__(self, tokenizer: Any, chat_template: str | None = None) -> None:
+        """See the class."""
+        super().__init__(tokenizer, chat_template=chat_template)
+
+    def __call__(  # type: ignore[override]
+        self, images: Any = None, text: Any = None, videos: Any = None, audio: Any = None, **kwargs: Any
+    ) -> BatchFeature:
+        """Encode one record or a batch; an animation is an image of several frames, so `videos` are `images`.
+
+        Args:
+            images: As `image` of the tokenizer.
+            text: As `text` of the tokenizer.
+            videos: Another name of `images`.
+            audio: As `audio` of the tokenizer.
+            kwargs: Passed to the tokenizer.
+
+        Raises:
+            ValueError: If both `images` and `videos` are given.
+        """
+        if images is not None and videos is not None:
+            raise ValueError("images and videos are two names of one input: give one")
+        image = videos if images is None else images
+        encoding = self.tokenizer(text=text, image=image, audio=audio, **kwargs)
+        feature = BatchFeature(dict(encoding))
+        feature.segments = encoding.segments
+        return feature
+
+    def post_process_multimodal_output(
+        self,
+        generated_outputs: Any,
+        skip_special_tokens: bool = True,
+        generation_mode: str | None = None,
+        **kwargs: Any,
+    ) -> list[DecodedRecord]:
+        """Return the media of each generated stream.
+
+        Args:
+            generated_outputs: (B, L) ids from `generate`.
+            skip_special_tokens: Accepted for the common signature; padding is always left out.
+            generation_mode: Accepted for the common signature.
+            kwargs: Passed to `decode_modalities`.
+        """
+        return [self.tokenizer.decode_modalities(ids, **kwargs) for ids in generated_outputs]
