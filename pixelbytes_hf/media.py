@@ -8,6 +8,7 @@ Shapes: T frames (or samples), H rows, W columns, C channels.
 
 import io
 import os
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -74,7 +75,16 @@ def read_frames(source: Source, *, step: int = 1) -> Frames:
                 durations.append(duration)
             else:
                 durations[-1] += duration
-    except (UnidentifiedImageError, OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    # a cut file makes PIL raise almost anything, IndexError and struct.error among them
+    except (
+        UnidentifiedImageError,
+        OSError,
+        SyntaxError,
+        EOFError,
+        IndexError,
+        struct.error,
+        Image.DecompressionBombError,
+    ) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise ValueError(f"{name} is not a readable picture: {error}") from error
@@ -115,18 +125,41 @@ def write_gif(
     durations = [durations_ms] * len(array) if isinstance(durations_ms, int) else list(durations_ms)
     if len(durations) != len(array):
         raise ValueError(f"durations_ms must be one per frame, got {len(durations)} for {len(array)} frames")
-    first, *rest = _to_palette(array.repeat(scale, axis=1).repeat(scale, axis=2))
-    first.save(
-        target,
-        format="GIF",
-        save_all=True,
-        append_images=rest,
-        duration=[duration or DEFAULT_DURATION_MS for duration in durations],
-        loop=0,
-        disposal=2,
-        optimize=False,
-        **({"transparency": first.info["transparency"]} if "transparency" in first.info else {}),
-    )
+    images = _to_palette(array.repeat(scale, axis=1).repeat(scale, axis=2))
+    durations = [duration or DEFAULT_DURATION_MS for duration in durations]
+    if images[0].mode == "P":
+        content = _join_frames(
+            [_one_frame(image, duration) for image, duration in zip(images, durations, strict=True)]
+        )
+    else:
+        animation = io.BytesIO()
+        images[0].save(
+            animation, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0, disposal=2
+        )
+        content = animation.getvalue()
+    if isinstance(target, str | os.PathLike):
+        Path(target).write_bytes(content)
+    else:
+        target.write(content)
+
+
+def _one_frame(image: Image.Image, duration_ms: int) -> bytes:
+    """Return a palette image as a GIF of one frame whose palette is the global one."""
+    content = io.BytesIO()
+    transparency = {"transparency": image.info["transparency"]} if "transparency" in image.info else {}
+    image.save(content, "GIF", duration=duration_ms, loop=0, disposal=2, optimize=False, **transparency)
+    return content.getvalue()
+
+
+def _join_frames(gifs: list[bytes]) -> bytes:
+    """Return GIFs of one frame and one common global palette as one animation.
+
+    PIL's own writer leaves out every frame that equals the one before, so that a still creature would lose its frames.
+    """
+    header_size = 13 + 3 * 2 ** ((gifs[0][10] & 7) + 1)
+    # all of them begin alike: header, palette, and the block that says how often to loop
+    start = gifs[0].index(b"NETSCAPE2.0", header_size) + len(b"NETSCAPE2.0") + 5
+    return gifs[0][:-1] + b"".join(gif[start:-1] for gif in gifs[1:]) + gifs[0][-1:]
 
 
 def _to_palette(array: NDArray[np.uint8]) -> list[Image.Image]:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from transformers import BatchFeature, ProcessorMixin
+from transformers import AutoProcessor, BatchFeature, ProcessorMixin
 
+from .configuration_pixelbytes import PixelBytesConfig
 from .record import DecodedRecord
 
 
@@ -58,3 +59,6 @@ class PixelBytesProcessor(ProcessorMixin):
             kwargs: Passed to `decode_modalities`.
         """
         return [self.tokenizer.decode_modalities(ids, **kwargs) for ids in generated_outputs]
+
+
+AutoProcessor.register(PixelBytesConfig, PixelBytesProcessor, exist_ok=True)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import AddedToken, BatchEncoding, PreTrainedTokenizer
+from transformers import AddedToken, AutoTokenizer, BatchEncoding, PreTrainedTokenizer
 from transformers.utils import PaddingStrategy
 
+from .configuration_pixelbytes import PixelBytesConfig
 from .grid import CONTEXT_SIZE, MODALITIES, NEW_TOKEN_CELL, Ids, Modality, Segment, flatten, gather_context, parse
 from .level_codec import Scaling
 from .record import AudioInput, DecodedRecord, ImageInput, RecordCodec, SegmentInfo
@@ -413,3 +414,6 @@ def _to_numpy(value: Any) -> Any:
             np.stack([np.asarray(_to_numpy(row)) for row in value]) if len(sizes) == 1 else list(map(_to_numpy, value))
         )
     return np.asarray(value)
+
+
+AutoTokenizer.register(PixelBytesConfig, slow_tokenizer_class=ActionPixelBytesTokenizer, exist_ok=True)

@@ -1,0 +1,272 @@
+"""The model: context embedding, mixer, head.
+
+Knows how a row of N cells becomes a vector and a vector becomes logits; the mixer is any model of `mixers`, the
+targets and the loss are the objective's.
+
+Row n of `input_ids` is the context of position n and `logits[n]` predict the token there: nothing is shifted.
+
+Shapes: B batch, L positions, N cells, V vocabulary, D width of the mixer's output.
+
+Source: `aPxBySequenceModel`, pixelbytes/model.py of fabienfrfr/PixelBytes@7646d6a; same weights, same logits.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
+from transformers import initialization as init
+from transformers.cache_utils import Cache
+from transformers.modeling_outputs import BaseModelOutputWithPast
+from transformers.utils import ModelOutput, can_return_tuple
+
+from .configuration_pixelbytes import PixelBytesConfig, PixelBytesLSTMConfig
+from .generation_pixelbytes import PixelBytesGenerationMixin
+from .legacy_checkpoint import LEGACY_WEIGHT_NAMES
+from .mixer_lstm import PixelBytesLSTMModel
+from .mixers import build_cache, build_mixer
+from .objectives import build_objective
+
+
+@dataclass
+class PixelBytesOutput(ModelOutput):
+    """What a forward pass returns.
+
+    Args:
+        loss: Mean loss over targets in nats, where labels were given.
+        logits: (B, L, V), or (B, L, N, V) where every cell is predicted.
+        past_key_values: State after the last position.
+        hidden_states: Vectors between the mixer's layers, each (B, L, ·), where asked for.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    past_key_values: Cache | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+
+
+class PixelBytesPreTrainedModel(PreTrainedModel):
+    """Loading, saving and initialisation that both models share."""
+
+    config_class = PixelBytesConfig
+    base_model_prefix = "model"
+    main_input_name = "input_ids"
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["PixelBytesLSTMLayer"]  # noqa: RUF012, the base class declares it so
+    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012, the base class declares it so
+    _is_stateful = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path | None, *args: Any, **kwargs: Any) -> Any:
+        """Load a checkpoint, the paper's own included; arguments as of `PreTrainedModel.from_pretrained`."""
+        kwargs.setdefault("key_mapping", dict(LEGACY_WEIGHT_NAMES))
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        # otherwise saving would bring the old names back, beside a configuration of ours
+        model._weight_conversions = None
+        return loaded
+
+    def _init_weights(self, module: nn.Module) -> None:
+        # torch's own initialisation is the paper's
+        if isinstance(module, nn.Linear):
+            bound = module.in_features**-0.5
+            init.uniform_(module.weight, -bound, bound)
+            if module.bias is not None:
+                init.uniform_(module.bias, -bound, bound)
+        elif isinstance(module, nn.Embedding):
+            init.normal_(module.weight)
+            if module.padding_idx is not None and not getattr(module.weight, "_is_hf_initialized", False):
+                init.zeros_(module.weight[module.padding_idx])
+
+
+class PixelBytesModel(PixelBytesPreTrainedModel):
+    """Context embedding and mixer.
+
+    Args:
+        config: Settings.
+    """
+
+    _keys_to_ignore_on_load_unexpected = [r"^fc\."]  # noqa: RUF012, the base class declares it so
+
+    def __init__(self, config: PixelBytesConfig) -> None:
+        """Make the weights."""
+        super().__init__(config)
+        self.embedding = nn.Embedding(config.vocab_size, config.cell_width, padding_idx=config.pad_token_id)
+        self.mixer = build_mixer(config.mixer_config)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """Return the embedding of a cell."""
+        return self.embedding
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the embedding of a cell."""
+        self.embedding = value
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        use_cache: bool | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> BaseModelOutputWithPast:
+        """Read sequences of contexts; arguments as of `aPxBySequenceModel.forward`."""
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("exactly one of input_ids and inputs_embeds must be given")
+        vectors = self.embed(input_ids) if inputs_embeds is None else inputs_embeds.flatten(2)
+        return self.mixer(
+            inputs_embeds=vectors,
+            attention_mask=attention_mask,
+            past_key_values=past_key_values,
+            use_cache=use_cache,
+            output_hidden_states=output_hidden_states,
+        )
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """Return the vector of every row.
+
+        Args:
+            input_ids: (B, L, N), or (B, N).
+
+        Returns:
+            (B, L, `context_width`), or (B, `context_width`).
+
+        Raises:
+            ValueError: If the last axis is not N, or an id lies outside the vocabulary.
+        """
+        if input_ids.ndim not in (2, 3) or input_ids.shape[-1] != self.config.context_size:
+            expected = f"(B, L, {self.config.context_size})"
+            raise ValueError(f"input_ids must have shape {expected}, got {tuple(input_ids.shape)}")
+        try:
+            return self.embedding(input_ids).flatten(-2)
+        except IndexError as error:
+            low, high = int(input_ids.min()), int(input_ids.max())
+            raise ValueError(f"input_ids must be in 0..{self.config.vocab_size - 1}, got {low}..{high}") from error
+
+    def step(self, context: Tensor, cache: Cache) -> Tensor:
+        """Read one row of every sequence and update the state, (B, N) -> (B, D)."""
+        vectors = self.embed(context)
+        if hasattr(self.mixer, "step"):
+            return self.mixer.step(vectors, cache)
+        outputs = self.mixer(inputs_embeds=vectors[:, None], past_key_values=cache, use_cache=True)
+        return outputs.last_hidden_state[:, 0]
+
+
+class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin):  # noqa: N801, the name the paper gave it
+    """Context embedding, mixer and head, with the loss of its objective.
+
+    Args:
+        config: Settings.
+
+    Example:
+        >>> model = aPxBySequenceModel(PixelBytesConfig(embedding_dim=12, mixer_config={"hidden_size": 8}))
+        >>> model(torch.zeros(1, 5, 6, dtype=torch.int64)).logits.shape
+        torch.Size([1, 5, 151])
+    """
+
+    accepts_loss_kwargs = True
+
+    def __init__(self, config: PixelBytesConfig) -> None:
+        """Make the weights."""
+        super().__init__(config)
+        self.objective = build_objective(config)
+        self.model = PixelBytesModel(config)
+        self.fc = nn.Linear(config.hidden_size, config.vocab_size * self.objective.predicted_cells)
+        self.post_init()
+
+    def get_output_embeddings(self) -> None:
+        """Return None: the head is not tied to the embedding and may hold several distributions."""
+
+    def new_cache(self) -> Cache:
+        """Return the state before the first position."""
+        return build_cache(self.config.mixer_config)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: Tensor | None = None,
+        use_cache: bool | None = None,
+        num_items_in_batch: Tensor | int | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> PixelBytesOutput:
+        """Predict the token at every position from the contexts up to it.
+
+        Args:
+            input_ids: Contexts, (B, L, N).
+            attention_mask: (B, L), zero at padding, on either side; may be longer and cover earlier positions too.
+            labels: Tokens, (B, L), -100 where there is no target; without them there is no loss.
+            past_key_values: State to start from; it is updated in place.
+            inputs_embeds: Embedded cells instead of `input_ids`, (B, L, N, width) or (B, L, N * width).
+            use_cache: Whether to return the state; by default if one is given, or in evaluation mode.
+            num_items_in_batch: Number of targets to divide the loss by, where the batch is part of a larger one.
+            output_hidden_states: Whether to return the vectors between the mixer's layers.
+
+        Raises:
+            ValueError: If the shapes do not fit, an id lies outside the vocabulary, or labels lack `input_ids`.
+        """
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            use_cache=use_cache,
+            output_hidden_states=output_hidden_states,
+        )
+        logits = self._predict(outputs.last_hidden_state)
+        loss = None
+        if labels is not None:
+            if input_ids is None:
+                raise ValueError("labels must come with input_ids, which hold the targets of the other cells")
+            loss = self.objective.loss(logits, input_ids, labels, attention_mask, num_items_in_batch)
+        return PixelBytesOutput(loss, logits, outputs.past_key_values, outputs.hidden_states)
+
+    def step(self, context: Tensor, cache: Cache) -> Tensor:
+        """Read one row of every sequence, update the state and predict: what `forward` does, without its overhead.
+
+        Gradients are the caller's affair: wrap the loop in `torch.inference_mode`.
+
+        Args:
+            context: (B, N) ids.
+            cache: State, from `new_cache` or a forward pass; updated in place.
+
+        Returns:
+            (B, V), or (B, N, V) where every cell is predicted.
+        """
+        return self._predict(self.model.step(context, cache))
+
+    def resize_token_embeddings(self, new_num_tokens: int | None = None, *args: Any, **kwargs: Any) -> nn.Embedding:
+        """Resize embedding and head, every cell's distribution alike; arguments as of `PreTrainedModel`."""
+        embedding = super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
+        old = self.fc
+        if old.out_features != embedding.num_embeddings * self.objective.predicted_cells:
+            cells = self.objective.predicted_cells
+            self.fc = nn.Linear(old.in_features, embedding.num_embeddings * cells, device=old.weight.device)
+            self.fc.to(old.weight.dtype)
+            kept = min(embedding.num_embeddings, old.out_features // cells)
+            with torch.no_grad():
+                for name in ("weight", "bias"):
+                    source = getattr(old, name).unflatten(0, (cells, -1))
+                    getattr(self.fc, name).unflatten(0, (cells, -1))[:, :kept] = source[:, :kept]
+        return embedding
+
+    def _predict(self, hidden: Tensor) -> Tensor:
+        # some mixers keep a wider type than the weights
+        logits = self.fc(hidden.to(self.fc.weight.dtype))
+        cells = self.objective.predicted_cells
+        return logits if cells == 1 else logits.unflatten(-1, (cells, -1))
+
+
+AutoModel.register(PixelBytesLSTMConfig, PixelBytesLSTMModel, exist_ok=True)
+AutoModel.register(PixelBytesConfig, PixelBytesModel, exist_ok=True)
+AutoModelForCausalLM.register(PixelBytesConfig, aPxBySequenceModel, exist_ok=True)
