@@ -97,7 +97,7 @@ def composite_on_white(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return RGB (..., 3) uint8 of RGBA (..., 4) uint8 over a white background, rounded to nearest."""
     alpha = array[..., 3:]
     if ((alpha == 0) | (alpha == 255)).all():  # the case of every GIF
-        return np.where(alpha == 0, np.uint8(255), array[..., :3])
+        return array[..., :3] | ~alpha  # all ones where alpha is 0, the colour where it is 255
     weighted = array[..., :3].astype(np.uint16) * alpha + np.uint16(255) * (255 - alpha).astype(np.uint16)
     return ((weighted + 127) // 255).astype(np.uint8)
 

@@ -238,7 +238,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
             return PixelBytesEncoding(lists if is_batch else {name: values[0] for name, values in lists.items()})
         if len({len(rows) for rows in columns["input_ids"]}) > 1:
             raise ValueError(f"examples have lengths {lengths}: pass padding=True to make tensors of them")
-        stacked = {name: np.stack(values) for name, values in columns.items()}
+        stacked = {name: values[0][None] if len(values) == 1 else np.stack(values) for name, values in columns.items()}
         return PixelBytesEncoding(stacked, tensor_type=return_tensors)
 
     def encode(self, text: str, **kwargs: Any) -> list[int]:  # type: ignore[override]
