@@ -1,0 +1,246 @@
+import errno
+import json
+import multiprocessing
+import os
+import resource
+import signal
+import time
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from datasets import Audio, Image, load_dataset
+from PIL import GifImagePlugin
+
+import dataset_builder
+from dataset_builder.builder import REPORT_NAME
+from dataset_builder.pokemon import CRY_FOLDER, SPRITE_FOLDER
+from dataset_builder.sources import RemoteSource
+
+COLUMNS = {"id", "name", "text", "sprite", "pixels", "audio", "types", "generation", "family_id", "sampling_rate"}
+
+
+def load(folder, tmp_path):
+    return load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+
+
+def build(config, out, **options):
+    return dataset_builder.build(config, out, progress=False, **options)
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built") / "mini"
+    return folder, build("mini", folder)
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_mini_opens_with_load_dataset(mini, tmp_path):
+    folder, report = mini
+    splits = load(folder, tmp_path)
+    assert {name: split.num_rows for name, split in splits.items()} == {
+        name: size.num_records for name, size in report.splits.items()
+    }
+    assert sum(split.num_rows for split in splits.values()) == 512
+    features = splits["train"].features
+    assert set(features) == COLUMNS | {"attributes"}
+    assert (features["sprite"], features["audio"]) == (Image(), Audio(decode=False))
+    row = splits["train"][0]
+    assert isinstance(row["sprite"], GifImagePlugin.GifImageFile)
+    assert row["sprite"].n_frames == 4
+    assert row["audio"]["bytes"].startswith(b"fLaC")
+
+
+def test_no_family_is_in_two_splits(mini):
+    folder, _ = mini
+    families = [
+        set(pq.read_table(path, columns=["family_id"])["family_id"].to_pylist())
+        for path in (folder / "data").glob("*.parquet")
+    ]
+    assert len(families) == 3
+    assert sum(map(len, families)) == len(set.union(*families)) == 128
+
+
+def test_two_builds_are_equal(mini, tmp_path):
+    folder, _ = mini
+    build("mini", tmp_path / "again")
+    for path in (folder / "data").iterdir():
+        assert path.read_bytes() == (tmp_path / "again/data" / path.name).read_bytes()
+
+
+def test_seed_changes_creatures(tmp_path):
+    build("mini", tmp_path / "a", num_creatures=128)
+    build("mini", tmp_path / "b", num_creatures=128, seed=1)
+    assert (tmp_path / "a/data/test-00000-of-00001.parquet").read_bytes() != (
+        tmp_path / "b/data/test-00000-of-00001.parquet"
+    ).read_bytes()
+
+
+def test_card_counts_what_was_built(mini):
+    folder, report = mini
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    front, body = card.removeprefix("---\n").split("---\n", 1)
+    info = yaml.safe_load(front)["dataset_info"]
+    assert {split["name"]: split["num_examples"] for split in info["splits"]} == {
+        name: size.num_records for name, size in report.splits.items()
+    }
+    assert info["download_size"] == sum(path.stat().st_size for path in (folder / "data").iterdir())
+    for name, size in report.splits.items():
+        assert f"| {name} | {size.num_records} | {size.num_families} |" in body
+    assert "{" not in body.replace("`{", "")
+    assert json.loads((folder / REPORT_NAME).read_text())["splits"]["train"]["num_records"] == 408
+
+
+def test_pokemon_opens_with_load_dataset(pokeapi, tmp_path):
+    report = build("pokemon", tmp_path / "out", source=pokeapi)
+    assert report.drops == ()
+    splits = load(tmp_path / "out", tmp_path)
+    rows = [row for split in splits.values() for row in split]
+    assert sorted(row["id"] for row in rows) == list(range(1, 13))
+    assert set(rows[0]) == COLUMNS
+    original = (pokeapi / "sprites" / SPRITE_FOLDER / "1.gif").read_bytes()
+    stored = {
+        row["id"]: row["sprite"]["bytes"]
+        for split in splits.values()
+        for row in split.cast_column("sprite", Image(decode=False))
+    }
+    assert stored[1] == original
+
+
+def test_host_and_copy_give_the_same_corpus(host, pokeapi, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "dataset_builder.builder.open_source",
+        lambda source: RemoteSource(tmp_path / "cache", source, backoff_seconds=0.01),
+    )
+    host.faults["3.ogg"], host.faults["5.gif"] = [503], ["cut"]
+    remote = build("pokemon", tmp_path / "remote", source=host.url)
+    monkeypatch.undo()
+    local = build("pokemon", tmp_path / "local", source=pokeapi)
+    assert remote.splits == local.splits
+    for path in (tmp_path / "local/data").iterdir():
+        assert path.read_bytes() == (tmp_path / "remote/data" / path.name).read_bytes()
+
+
+def test_unusable_records_are_counted_and_named(pokeapi, tmp_path):
+    sprites, cries = pokeapi / "sprites" / SPRITE_FOLDER, pokeapi / "cries" / CRY_FOLDER
+    (sprites / "2.gif").write_bytes((sprites / "2.gif").read_bytes()[:200])
+    (sprites / "4.gif").unlink()
+    (cries / "4.ogg").unlink()
+    (cries / "6.ogg").write_bytes(b"")
+    report = build("pokemon", tmp_path / "out", source=pokeapi)
+    assert [(drop.id, drop.name, drop.reason) for drop in report.drops] == [
+        (2, "Species 2", "sprite unreadable"),
+        (4, "Species 4", "sprite missing"),
+        (6, "Species 6", "cry unreadable"),
+    ]
+    assert sum(size.num_records for size in report.splits.values()) == 9
+    assert "4 Species 4: sprite missing" in str(report)
+    card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
+    assert "1 with cry unreadable, 1 with sprite missing, 1 with sprite unreadable" in card
+    assert len(json.loads((tmp_path / "out" / REPORT_NAME).read_text())["drops"]) == 3
+
+
+def test_corpus_is_never_empty(pokeapi, tmp_path):
+    for path in (pokeapi / "cries" / CRY_FOLDER).iterdir():
+        path.unlink()
+    with pytest.raises(ValueError, match=r"no record is left of 12: \{'cry missing': 12\}"):
+        build("pokemon", tmp_path / "out", source=pokeapi)
+    assert not (tmp_path / "out").exists()
+
+
+def test_dead_network_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "dataset_builder.builder.open_source",
+        lambda source: RemoteSource(tmp_path / "cache", "http://127.0.0.1:9", attempts=1),
+    )
+    with pytest.raises(ConnectionError):
+        build("pokemon", tmp_path / "out")
+    assert "out" not in names_in(tmp_path)
+
+
+def test_network_that_dies_during_the_build_is_an_error(host, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "dataset_builder.builder.open_source",
+        lambda source: RemoteSource(tmp_path / "cache", source, attempts=2, backoff_seconds=0.01),
+    )
+    host.faults["9.gif"] = [500] * 9
+    with pytest.raises(ConnectionError, match=r"9\.gif"):
+        build("pokemon", tmp_path / "out", source=host.url)
+    assert "out" not in names_in(tmp_path)
+
+
+def test_existing_folder_is_refused_and_kept(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/mine").write_text("keep")
+    with pytest.raises(FileExistsError, match="out"):
+        build("mini", tmp_path / "out")
+    assert (tmp_path / "out/mine").read_text() == "keep"
+
+
+@pytest.mark.parametrize("limit", [0, 1000, 70_000, 200_000])
+def test_disk_that_fills_leaves_nothing(tmp_path, limit):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(OSError):
+            build("mini", tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert names_in(tmp_path) == []
+
+
+def test_disk_that_fills_at_the_card_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("dataset_builder.builder.render_card", full)
+    with pytest.raises(OSError, match="No space left"):
+        build("mini", tmp_path / "out", num_creatures=128)
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.3, 0.8])
+def test_killed_build_leaves_no_folder_of_that_name(tmp_path, delay):
+    child = multiprocessing.get_context("fork").Process(
+        target=build, args=("mini", tmp_path / "out"), kwargs={"num_creatures": 3456}
+    )
+    child.start()
+    deadline = time.monotonic() + 20
+    while not names_in(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(delay)
+    os.kill(child.pid, signal.SIGKILL)
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    (leftover,) = names_in(tmp_path)
+    assert leftover.startswith(".out.building-")
+    report = build("mini", tmp_path / "out", num_creatures=128)
+    assert sum(size.num_records for size in report.splits.values()) == 128
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "message"),
+    [
+        ("maxi", {}, "config must be one of"),
+        ("mini", {"source": "x"}, "source is only for config 'pokemon'"),
+        ("mini", {"seed": -1}, "seed"),
+        ("mini", {"num_creatures": 0}, "num_creatures"),
+        ("mini", {"num_creatures": 2}, "at least 3 families"),
+        ("mini", {"num_threads": 0}, "num_threads"),
+    ],
+)
+def test_wrong_arguments_are_refused(tmp_path, config, options, message):
+    with pytest.raises(ValueError, match=message):
+        build(config, tmp_path / "out", **options)
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_real_species_are_built(shared, tmp_path):
+    report = build("pokemon", tmp_path / "out", source=shared / "data/pokeapi")
+    assert sum(size.num_records for size in report.splits.values()) == 490
+    assert [drop.id for drop in report.drops] == [122, 439, 474]
+    assert {drop.reason for drop in report.drops} == {"sprite missing"}

@@ -1,0 +1,102 @@
+import socket
+
+import pytest
+
+from dataset_builder.pokemon import CRY_FOLDER, SPRITE_FOLDER
+from dataset_builder.sources import REVISIONS, LocalSource, Location, RemoteSource, open_source
+
+SPRITE = Location("sprites", f"{SPRITE_FOLDER}/1.gif")
+CRY = Location("cries", f"{CRY_FOLDER}/2.ogg")
+ABSENT = Location("cries", f"{CRY_FOLDER}/999.ogg")
+
+
+@pytest.fixture
+def remote(host, tmp_path):
+    return RemoteSource(tmp_path / "cache", host.url, attempts=3, backoff_seconds=0.01, timeout_seconds=5)
+
+
+@pytest.mark.parametrize("location", [SPRITE, CRY, ABSENT])
+def test_host_gives_what_the_copy_gives(remote, pokeapi, location):
+    assert remote.read(location) == LocalSource(pokeapi).read(location)
+
+
+def test_requests_name_the_pinned_commit(remote, host):
+    remote.read(SPRITE)
+    assert host.requests == [f"/sprites/{REVISIONS['sprites']}/{SPRITE.path}"]
+    assert all(len(revision) == 40 for revision in REVISIONS.values())
+
+
+@pytest.mark.parametrize("fault", [408, 425, 429, 500, 502, 503, 504, "cut"])
+def test_passing_faults_are_retried(remote, host, pokeapi, fault):
+    host.faults["1.gif"] = [fault, fault]
+    assert remote.read(SPRITE) == LocalSource(pokeapi).read(SPRITE)
+    assert len(host.requests) == 3
+
+
+@pytest.mark.parametrize("fault", [429, 500, "cut"])
+def test_lasting_faults_are_an_error_and_nothing_is_cached(remote, host, fault):
+    host.faults["1.gif"] = [fault] * 9
+    with pytest.raises(ConnectionError, match=r"1\.gif in 3 attempts"):
+        remote.read(SPRITE)
+    assert len(host.requests) == 3
+    assert not [path for path in remote.cache.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_missing_is_none_at_once(remote, host, status):
+    host.faults["1.gif"] = [status]
+    assert remote.read(SPRITE) is None
+    assert len(host.requests) == 1
+
+
+def test_refusal_is_an_error_at_once(remote, host):
+    host.faults["1.gif"] = [403]
+    with pytest.raises(ConnectionError, match="status 403"):
+        remote.read(SPRITE)
+    assert len(host.requests) == 1
+
+
+def test_dead_host_is_an_error(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    dead = RemoteSource(tmp_path, f"http://127.0.0.1:{port}", attempts=2, backoff_seconds=0.01)
+    with pytest.raises(ConnectionError, match="2 attempts"):
+        dead.read(SPRITE)
+
+
+def test_files_are_asked_for_once(remote, host, pokeapi):
+    first = remote.read(SPRITE)
+    host.faults["1.gif"] = [500] * 9
+    assert RemoteSource(remote.cache, host.url).read(SPRITE) == first
+    assert len(host.requests) == 1
+
+
+def test_cache_of_another_commit_is_not_used(remote, host):
+    remote.read(SPRITE)
+    RemoteSource(remote.cache, host.url, revisions=REVISIONS | {"sprites": "0" * 40}).read(SPRITE)
+    assert len(host.requests) == 2
+
+
+def test_interrupted_write_leaves_no_file(remote, monkeypatch):
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        remote.read(SPRITE)
+    assert not [path for path in remote.cache.rglob("*") if path.is_file()]
+
+
+def test_wrong_settings_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="revisions"):
+        RemoteSource(tmp_path, revisions={"sprites": "0" * 40})
+    with pytest.raises(ValueError, match="attempts"):
+        RemoteSource(tmp_path, attempts=0)
+    (tmp_path / "sprites").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"lacks \['pokeapi', 'cries'\]"):
+        LocalSource(tmp_path)
+
+
+def test_open_source_tells_folders_from_hosts(pokeapi, tmp_path):
+    assert isinstance(open_source(str(pokeapi)), LocalSource)
+    assert open_source("http://127.0.0.1:9/x", cache=tmp_path).base_url == "http://127.0.0.1:9/x"
+    assert open_source(None, cache=tmp_path).base_url.startswith("https://")
+    assert open_source(None, cache=tmp_path).description["sprites"] == REVISIONS["sprites"]
