@@ -32,3 +32,27 @@ def paper():
 def rng() -> np.random.Generator:
     """Return a seeded source of randomness."""
     return np.random.default_rng(0)
+
+
+TINY = ["--model", '{"embedding_dim": 12, "mixer_config": {"hidden_size": 16, "num_hidden_layers": 1}}']
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory):
+    """Return the folder of a small embedded corpus."""
+    from dataset_builder import build
+
+    folder = tmp_path_factory.mktemp("corpora") / "pixelbytes-mini"
+    build("mini", folder, num_creatures=40, progress=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_folder(corpus, tmp_path_factory):
+    """Return the folder of a run of two steps; tests must not write into it."""
+    from pixelbytes_hf.cli import main
+
+    folder = tmp_path_factory.mktemp("runs") / "x"
+    command = ["train", "--dataset", str(corpus), "--preset", "mini", "--output-dir", str(folder), *TINY]
+    assert main([*command, "--max-steps", "2", "--batch-size", "2"]) == 0
+    return folder

@@ -10,15 +10,25 @@ PACKAGE = Path(__file__).parents[1] / "pixelbytes_hf"
 # a module may import from its own layer and those above it in this list
 LAYERS = [
     ["version", "vocabulary", "palette"],
-    ["grid", "media", "text_codec", "pixel_codec", "level_codec", "metrics", "schedules", "legacy_checkpoint"],
+    [
+        "grid",
+        "media",
+        "text_codec",
+        "pixel_codec",
+        "level_codec",
+        "metrics",
+        "schedules",
+        "legacy_checkpoint",
+        "checkpoints",
+    ],
     ["similarity"],
     ["record", "tokenization_pixelbytes", "processing_pixelbytes", "configuration_pixelbytes", "presets"],
     ["windows", "mixer_lstm", "mixers", "objective_*", "objectives"],
-    ["segment_grammar", "grammar", "layout", "canvas", "sampling", "generation_pixelbytes"],
+    ["segment_grammar", "grammar", "layout", "canvas", "sampling", "generation_pixelbytes", "corpus_layout"],
     ["modeling_pixelbytes"],
     ["rows", "reading"],
-    ["baselines", "count_coder", "evaluation", "optimisers", "initialisation", "checkpoints", "training"],
-    ["figures"],
+    ["baselines", "count_coder", "evaluation", "optimisers", "initialisation", "training"],
+    ["runs", "figures"],
     ["quickstart", "cli"],
 ]
 TRAVELLING = {

@@ -1,0 +1,225 @@
+"""The command line: ``pixelbytes build | train | evaluate | generate | presets | quickstart``.
+
+Parses arguments and calls the library; a bad input ends with one line that says what was wrong, and exit code 2.
+"""
+
+import argparse
+import dataclasses
+import json
+import sys
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from .presets import PRESETS, TrainingConfig, get_preset
+
+BAD_INPUT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0, or 2 after a message on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, TypeError, OSError) as error:
+        if options.traceback:
+            raise
+        print(f"pixelbytes {options.command}: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pixelbytes", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, add, run in (
+        ("build", _add_build, _build),
+        ("train", _add_train, _train),
+        ("evaluate", _add_evaluate, _evaluate),
+        ("generate", _add_generate, _generate),
+        ("presets", lambda command: None, _presets),
+        ("quickstart", _add_quickstart, _quickstart),
+    ):
+        summary = (run.__doc__ or "").splitlines()[0]
+        command = commands.add_parser(name, help=summary, description=summary)
+        add(command)
+        command.add_argument("--traceback", action="store_true", help="show where an error came from")
+        command.set_defaults(run=run)
+    return parser
+
+
+def _add_build(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", choices=("pokemon", "mini"), required=True, help="which corpus")
+    command.add_argument("--out", required=True, help="folder to make; load_dataset opens it")
+    command.add_argument("--source", help="pokemon: local copy of PokeAPI's repositories; downloaded if not given")
+    command.add_argument("--seed", type=int, default=0, help="of the splits, and of mini's creatures")
+
+
+def _build(options: argparse.Namespace) -> None:
+    """Make a corpus that load_dataset opens."""
+    from dataset_builder import build
+
+    report = build(options.config, options.out, source=options.source, seed=options.seed)
+    print(report)
+
+
+def _add_train(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dataset", required=True, help="folder or Hub name of a corpus")
+    command.add_argument("--preset", required=True, choices=sorted(PRESETS), help="model, tokenizer and settings")
+    command.add_argument("--output-dir", required=True, help="run folder to make")
+    command.add_argument("--resume", action="store_true", help="go on from the newest complete checkpoint")
+    command.add_argument("--model", type=json.loads, metavar="JSON", help="settings of the model, over the preset's")
+    command.add_argument("--tokenizer", type=json.loads, metavar="JSON", help="settings of the tokenizer, likewise")
+    settings = command.add_argument_group("settings of the run, over the preset's")
+    for field in dataclasses.fields(TrainingConfig):
+        settings.add_argument(f"--{field.name.replace('_', '-')}", default=argparse.SUPPRESS, **_reader(field.type))
+
+
+def _train(options: argparse.Namespace) -> None:
+    """Train a preset on a corpus."""
+    from datasets import load_dataset
+
+    from .tokenization_pixelbytes import ActionPixelBytesTokenizer
+    from .training import train
+
+    names = {field.name for field in dataclasses.fields(TrainingConfig)}
+    overrides = {name: value for name, value in vars(options).items() if name in names}
+    plan = get_preset(options.preset).replace(tokenizer=options.tokenizer)
+    data = load_dataset(options.dataset)
+    folder = train(
+        data,
+        plan,
+        options.output_dir,
+        tokenizer=ActionPixelBytesTokenizer(**plan.tokenizer),
+        model=options.model,
+        resume=options.resume,
+        **overrides,
+    )
+    print(folder)
+
+
+def _add_evaluate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run_folder", metavar="RUN", help="run folder")
+    command.add_argument("--dataset", required=True, help="folder or Hub name of a corpus")
+    command.add_argument("--split", default="test")
+    command.add_argument("--window-length", type=int, default=1024)
+    command.add_argument("--batch-size", type=int, default=16)
+    command.add_argument("--state", choices=("carried", "zero"), default="carried", help="at the start of a window")
+    command.add_argument("--no-baselines", action="store_true", help="leave out the models without a network")
+    command.add_argument("--out", help="JSON to write; by default evaluation-SPLIT.json in the run folder")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    """Print bits per new token of a run beside the trivial baselines."""
+    from datasets import load_dataset
+
+    from .evaluation import evaluate_baselines, evaluate_model, format_table, write_results
+    from .runs import Run
+    from .windows import tokenize_dataset
+
+    run = Run.load(options.run_folder)
+    data = load_dataset(options.dataset)
+    corpus = tokenize_dataset(data[options.split], run.tokenizer)
+    results = {
+        Path(options.run_folder).name: evaluate_model(
+            run.model,
+            corpus,
+            window_length=options.window_length,
+            batch_size=options.batch_size,
+            state=options.state,
+        )
+    }
+    if not options.no_baselines:
+        results |= evaluate_baselines(tokenize_dataset(data["train"], run.tokenizer), corpus)
+    write_results(results, options.out or Path(options.run_folder) / f"evaluation-{options.split}.json")
+    print(format_table(results))
+
+
+def _add_generate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run_folder", metavar="RUN", help="run folder")
+    command.add_argument("--out", required=True, help="folder for creature.gif, cry.wav and description.txt")
+    command.add_argument("--text", help="sentence to begin from")
+    command.add_argument("--image", help="picture file to begin from")
+    command.add_argument("--audio", help="sound file to begin from")
+    command.add_argument("--layout", help="comma-separated text, image, audio, or a layout as JSON; default: the rest")
+    command.add_argument(
+        "--keep", type=int, help="begin from only this many tokens, and continue the medium they end in"
+    )
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--greedy", action="store_true", help="take the likeliest token instead of drawing one")
+    command.add_argument("--temperature", type=float)
+    command.add_argument("--top-k", type=int)
+    command.add_argument("--top-p", type=float)
+
+
+def _generate(options: argparse.Namespace) -> None:
+    """Make a sprite, a cry or a description from any of them."""
+    from .runs import Run, continue_first, write_media
+
+    run = Run.load(options.run_folder)
+    prompts = {
+        name: [getattr(options, name)] for name in ("text", "image", "audio") if getattr(options, name) is not None
+    }
+    if not prompts:
+        raise ValueError("nothing to begin from: expected --text, --image or --audio")
+    if options.layout is not None:
+        layout = _read_layout(options.layout)
+    elif options.keep is not None:
+        layout = continue_first(type(run.layout)(tuple(s for s in run.layout.segments if s.modality in prompts)))
+    else:
+        layout = run.layout_after(list(prompts))
+    chosen = ("temperature", "top_k", "top_p")
+    settings = {name: getattr(options, name) for name in chosen if getattr(options, name) is not None}
+    settings |= {"do_sample": not options.greedy} | ({} if options.greedy else {"seed": options.seed})
+    [record] = run.create(**prompts, layout=layout, keep=options.keep, **settings)
+    for path in write_media(record, options.out):
+        print(path)
+
+
+def _presets(options: argparse.Namespace) -> None:
+    """List the presets."""
+    for name, preset in sorted(PRESETS.items()):
+        print(f"{name:28} {preset.model['objective']:16} {preset.model['mixer_config']}")
+
+
+def _add_quickstart(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", default="outputs/quickstart", help="folder to make")
+    command.add_argument("--seed", type=int, default=0)
+
+
+def _quickstart(options: argparse.Namespace) -> None:
+    """Build the embedded corpus, train on it, evaluate, and make creatures: the whole path in minutes."""
+    from .quickstart import run_quickstart
+
+    print(run_quickstart(options.out, seed=options.seed))
+
+
+def _read_layout(text: str) -> Any:
+    return json.loads(text) if text.lstrip().startswith("{") else [name.strip() for name in text.split(",")]
+
+
+def _reader(annotation: Any) -> dict[str, Any]:
+    """Return argparse's settings for a field of that type: numbers and names as they are, the rest as JSON."""
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return {"type": _or_none(next(kind for kind in get_args(annotation) if kind is not type(None)))}
+    if origin is Literal:
+        return {"choices": get_args(annotation)}
+    if annotation is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    return {"type": annotation} if annotation in (int, float, str) else {"type": json.loads, "metavar": "JSON"}
+
+
+def _or_none(kind: type) -> Any:
+    def read(text: str) -> Any:
+        return None if text.lower() == "none" else kind(text)
+
+    read.__name__ = f"{kind.__name__} or none"  # argparse shows it in messages
+    return read
+
+
+if __name__ == "__main__":
+    sys.exit(main())

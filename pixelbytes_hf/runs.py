@@ -1,0 +1,141 @@
+"""Run folders: what training leaves behind, read back as a model that makes media.
+
+A run folder holds a checkpoint (``config.json``, weights, tokenizer) and ``layout.json``: the segments that the
+training records consist of, which is what `create` makes by default.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .corpus_layout import LAYOUT_NAME, load_layout
+from .layout import Layout, LayoutLike, as_layout
+from .media import Frames, Sound, write_gif, write_sound
+from .modeling_pixelbytes import aPxBySequenceModel
+from .record import DecodedRecord
+from .tokenization_pixelbytes import ActionPixelBytesTokenizer
+
+DEFAULT_RATE_HZ = 8000  # of generated sound whose tokenizer leaves rates open
+GIF_SCALE = 8
+SPRITE_NAME, CRY_NAME, TEXT_NAME = "creature.gif", "cry.wav", "description.txt"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model with its tokenizer and the layout of its training records.
+
+    Args:
+        model: In evaluation mode.
+        tokenizer: Of the same vocabulary.
+        layout: What a record consists of.
+    """
+
+    model: aPxBySequenceModel
+    tokenizer: ActionPixelBytesTokenizer
+    layout: Layout
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Run":
+        """Return the run of a folder or of a Hub repository.
+
+        Raises:
+            FileNotFoundError: If a local folder has no checkpoint or no layout.
+            ValueError: If the checkpoint and the tokenizer have different vocabularies.
+        """
+        for name in ("config.json", LAYOUT_NAME):
+            if not (Path(folder) / name).is_file():
+                raise FileNotFoundError(
+                    f"{str(folder)!r} has no {name}: expected the folder of a finished training run"
+                )
+        model = aPxBySequenceModel.from_pretrained(folder).eval()
+        tokenizer = ActionPixelBytesTokenizer.from_pretrained(folder)
+        if model.config.vocab_size != tokenizer.vocab_size:
+            raise ValueError(
+                f"checkpoint {str(folder)!r} has {model.config.vocab_size} ids, its tokenizer {tokenizer.vocab_size}: "
+                "expected the same vocabulary"
+            )
+        return cls(model, tokenizer, load_layout(folder))
+
+    def layout_after(self, given: Sequence[str]) -> Layout:
+        """Return the part of the layout that follows the modalities of a prompt, or all of it if nothing would.
+
+        Raises:
+            ValueError: If the layout has no segment beside those given.
+        """
+        rest = tuple(segment for segment in self.layout.segments if segment.modality not in given)
+        if not rest:
+            raise ValueError(f"nothing is left to generate after {list(given)}: pass a layout")
+        return Layout(rest)
+
+    def create(
+        self,
+        *,
+        text: Sequence[str | None] | None = None,
+        image: Sequence[Any] | None = None,
+        audio: Sequence[Any] | None = None,
+        layout: LayoutLike | None = None,
+        keep: int | None = None,
+        **options: Any,
+    ) -> list[DecodedRecord]:
+        """Return one record per prompt: the prompt's media and what the model made of them.
+
+        Args:
+            text: Prompts' texts, with the next two in lists of one length.
+            image: Prompts' pictures.
+            audio: Prompts' sounds.
+            layout: What to generate; by default the rest of a training record.
+            keep: Use only this many tokens of each prompt, for a layout that continues a medium.
+            options: Settings of `generate`: `seed`, `do_sample`, `temperature`, `top_k`, `top_p`, ...
+
+        Raises:
+            ValueError: If there is no prompt, or it cannot be continued as the layout asks.
+        """
+        given = {
+            name: value for name, value in (("text", text), ("image", image), ("audio", audio)) if value is not None
+        }
+        prompts = self.tokenizer(
+            **given,
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
+            truncation=keep is not None,
+            max_length=keep,
+        )
+        wanted = self.layout_after(list(given)) if layout is None else as_layout(layout)
+        tokens = self.model.generate(**prompts, layout=wanted, tokenizer=self.tokenizer, **options)
+        return [self.tokenizer.decode_modalities(row) for row in tokens]
+
+
+def write_media(record: DecodedRecord, folder: str | Path) -> list[Path]:
+    """Write a record as ``creature.gif``, ``cry.wav`` and ``description.txt``, those that it has.
+
+    Args:
+        record: With at most one picture and one sound.
+        folder: Made if absent; files of these names are replaced.
+
+    Returns:
+        The files written.
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    written = []
+    if record.frames is not None:
+        durations = next(s.durations_ms for s in record.segments if s.modality == "image")
+        frames = Frames(record.frames, durations or (100,) * len(record.frames))
+        write_gif(frames.array, target / SPRITE_NAME, durations_ms=frames.durations_ms, scale=GIF_SCALE)
+        written.append(target / SPRITE_NAME)
+    if record.sound is not None:
+        rate = record.sound["sampling_rate"] or DEFAULT_RATE_HZ
+        write_sound(Sound(record.sound["array"].T, round(rate)), target / CRY_NAME)
+        written.append(target / CRY_NAME)
+    if record.text is not None:
+        (target / TEXT_NAME).write_text(record.text + "\n", encoding="utf-8")
+        written.append(target / TEXT_NAME)
+    return written
+
+
+def continue_first(layout: Layout) -> Layout:
+    """Return the layout with its first segment continuing the prompt's last one."""
+    first, *rest = layout.segments
+    return Layout((replace(first, continues=True), *rest))

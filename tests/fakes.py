@@ -1,0 +1,59 @@
+"""Models whose answers are prepared, so that what a sampler does with them is known exactly."""
+
+from types import SimpleNamespace
+
+import torch
+from transformers import PreTrainedModel
+
+from pixelbytes_hf.configuration_pixelbytes import PixelBytesConfig
+from pixelbytes_hf.generation_pixelbytes import PixelBytesGenerationMixin
+from pixelbytes_hf.modeling_pixelbytes import PixelBytesOutput
+from pixelbytes_hf.objectives import build_objective
+
+
+class CountingCache:
+    """Remembers how many rows were read."""
+
+    def __init__(self):
+        self.num_read = 0
+
+    def get_seq_length(self):
+        return self.num_read
+
+
+class ScriptedModel(PreTrainedModel, PixelBytesGenerationMixin):
+    """Answers row n with `script[n]`, whatever the row holds, and keeps the rows it was given in `seen`."""
+
+    config_class = PixelBytesConfig
+    main_input_name = "input_ids"
+    _is_stateful = True
+
+    def __init__(self, script, **settings):
+        """`script` is (L, V), or (L, N, V) for the autoregressive objective."""
+        super().__init__(PixelBytesConfig(embedding_dim=6, mixer_config={"hidden_size": 1}, **settings))
+        self.script, self.seen = script, []
+        self.weight = torch.nn.Parameter(torch.zeros(1))  # tells the device
+        self.objective = build_objective(self.config)
+        self.model = SimpleNamespace(mixer=SimpleNamespace(step=None))
+        self.post_init()
+
+    def new_cache(self):
+        return CountingCache()
+
+    def forward(self, input_ids, attention_mask=None, past_key_values=None, use_cache=None, labels=None, **kwargs):
+        start = past_key_values.num_read if past_key_values is not None else 0
+        self.seen += input_ids.flatten(0, 1).tolist()
+        if past_key_values is not None:
+            past_key_values.num_read += input_ids.shape[1]
+        logits = self.script[start : start + input_ids.shape[1]]
+        return PixelBytesOutput(logits=logits.expand(len(input_ids), *logits.shape), past_key_values=past_key_values)
+
+    def step(self, context, cache):
+        return self(context[:, None], past_key_values=cache).logits[:, -1]
+
+
+def script_of(ids, num_ids=151, *, start=0, confidence=50.0):
+    """Return logits (start + len(ids), V) whose row start + n is all but certain of ``ids[n]``."""
+    script = torch.zeros(start + len(ids), num_ids)
+    script[torch.arange(start, start + len(ids)), torch.tensor(ids)] = confidence
+    return script

@@ -1,0 +1,99 @@
+"""The verbs, end to end on a corpus of a few creatures, and what they say of bad input."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pixelbytes_hf.cli import main
+from pixelbytes_hf.media import read_frames, read_sound
+from pixelbytes_hf.runs import Run
+
+def test_build_writes_what_load_dataset_opens(tmp_path, capsys, monkeypatch):
+    from datasets import load_dataset
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["build", "--config", "mini", "--out", "pixelbytes-mini"]) == 0
+    splits = load_dataset("pixelbytes-mini")
+    assert sum(split.num_rows for split in splits.values()) >= 512
+    assert main(["build", "--config", "mini", "--out", "pixelbytes-mini"]) == 2
+    assert "pixelbytes-mini" in capsys.readouterr().err
+
+
+def test_trained_run_has_a_layout_and_loads(run_folder):
+    run = Run.load(run_folder)
+    assert [segment.modality for segment in run.layout.segments] == ["text", "image", "audio"]
+    assert not run.model.training and run.tokenizer.vocab_size == 151
+
+
+def test_evaluate_prints_the_table_and_writes_it(run_folder, corpus, capsys):
+    assert main(["evaluate", str(run_folder), "--dataset", str(corpus)]) == 0
+    printed = capsys.readouterr().out
+    written = json.loads((run_folder / "evaluation-test.json").read_text())
+    assert all(name in printed for name in written) and len(written) > 3
+    assert 0 < written["x"]["matched"]["all"]["bits"] < 10
+
+
+def test_generate_writes_media_that_open(run_folder, tmp_path, capsys):
+    command = ["generate", str(run_folder), "--out", str(tmp_path), "--text", "a small red leaf beast"]
+    assert main([*command, "--seed", "1"]) == 0
+    assert len(capsys.readouterr().out.split()) == 3
+    assert read_frames(tmp_path / "creature.gif").array.shape[0] == 4
+    assert read_sound(tmp_path / "cry.wav").array.shape[1] == 2
+    assert (tmp_path / "description.txt").read_text() == "a small red leaf beast\n"
+
+
+def test_generate_goes_from_sprite_to_sentence_and_on_from_half_a_sprite(run_folder, corpus, tmp_path):
+    from datasets import Image, load_dataset
+
+    row = load_dataset(str(corpus), split="test").cast_column("pixels", Image(decode=False))[0]
+    (tmp_path / "real.gif").write_bytes(row["pixels"]["bytes"])
+    start = ["generate", str(run_folder), "--image", str(tmp_path / "real.gif"), "--greedy"]
+    assert main([*start, "--out", str(tmp_path / "text"), "--layout", "text"]) == 0
+    assert (tmp_path / "text" / "description.txt").is_file()
+    assert main([*start, "--out", str(tmp_path / "half"), "--keep", "78"]) == 0
+    real, made = (read_frames(tmp_path / name).array[0] for name in ("real.gif", "half/creature.gif"))
+    assert np.array_equal(made[::8, ::8, :3][:6], real[:6, :, :3])  # six rows of 12 pixels and an end mark are kept
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["generate", "{run}", "--out", "{tmp}"], "--text, --image or --audio"),
+        (["generate", "{run}", "--out", "{tmp}", "--text", "a", "--layout", "smell"], "smell"),
+        (["generate", "{run}", "--out", "{tmp}", "--image", "absent.gif"], "absent.gif"),
+        (["generate", "{tmp}", "--out", "{tmp}", "--text", "a"], "config.json"),
+        (["train", "--dataset", "{corpus}", "--preset", "mini", "--output-dir", "{run}"], "not empty"),
+        (
+            ["train", "--dataset", "{corpus}", "--preset", "mini", "--output-dir", "{tmp}/y", "--batch-size", "0"],
+            "batch_size",
+        ),
+        (["evaluate", "{run}", "--dataset", "{tmp}/absent"], "absent"),
+    ],
+)
+def test_bad_input_ends_with_a_message_and_code_2(run_folder, corpus, tmp_path, capsys, command, message):
+    places = {"run": run_folder, "tmp": tmp_path, "corpus": corpus}
+    assert main([word.format(**places) for word in command]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "y").exists()
+
+
+def test_checkpoint_of_another_vocabulary_is_refused(run_folder, tmp_path, capsys):
+    import shutil
+
+    from pixelbytes_hf import ActionPixelBytesTokenizer
+
+    shutil.copytree(run_folder, tmp_path / "mixed")
+    ActionPixelBytesTokenizer(preset="full").save_pretrained(tmp_path / "mixed")
+    assert main(["generate", str(tmp_path / "mixed"), "--out", str(tmp_path), "--text", "a"]) == 2
+    assert "same vocabulary" in capsys.readouterr().err
+
+
+def test_presets_are_listed(capsys):
+    assert main(["presets"]) == 0
+    assert "paper-lstm-predictive" in capsys.readouterr().out
+
+
+def test_unknown_command_is_a_usage_error():
+    with pytest.raises(SystemExit, match="2"):
+        main(["sing"])
