@@ -11,6 +11,7 @@ from transformers.configuration_utils import SubConfigSpec
 from transformers.utils import cached_file, logging
 
 from .legacy_checkpoint import convert_legacy_settings, is_legacy, measure_legacy_weights
+from .vocabulary import Vocabulary
 
 logger = logging.get_logger(__name__)
 
@@ -103,6 +104,8 @@ class PixelBytesConfig(PreTrainedConfig):
             autoregressive objective: 1 is the paper's mean over all cells, 0 counts the new token only.
         allow_future: Whether a causal objective may sit on a mixer that sees the future. Then the loss is not
             comparable and generation refuses; legacy checkpoints of that kind set it.
+        vocabulary_digest: `Vocabulary.digest` of the tables the ids belong to, or None where it is not known, as in
+            the paper's checkpoints.
         pad_token_id: Id of padding and of a cell outside the grid.
         row_end_id: Id that ends a row.
         segment_end_id: Id that ends a frame or a segment; not an end-of-sequence id, because it ends frames too.
@@ -126,6 +129,7 @@ class PixelBytesConfig(PreTrainedConfig):
     objective: str = "predictive"
     copy_loss_weight: float | int = 1.0
     allow_future: bool = False
+    vocabulary_digest: str | None = None
     pad_token_id: int | None = 0
     row_end_id: int = 1
     segment_end_id: int = 2
@@ -216,6 +220,28 @@ class PixelBytesConfig(PreTrainedConfig):
             _check_size(name, getattr(self, name), 0)
             if getattr(self, name) >= self.vocab_size:
                 raise ValueError(f"{name} must be in 0..{self.vocab_size - 1}, got {getattr(self, name)}")
+
+    def check_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Make sure that these are the tables the model was made for.
+
+        Args:
+            vocabulary: For example a tokenizer's.
+
+        Raises:
+            ValueError: If they are not.
+        """
+        pairs = {
+            "size": (vocabulary.size, self.vocab_size),
+            "pad id": (vocabulary.pad_id, self.pad_token_id),
+            "row end id": (vocabulary.row_end_id, self.row_end_id),
+            "segment end id": (vocabulary.segment_end_id, self.segment_end_id),
+            "digest": (vocabulary.digest, self.vocabulary_digest or vocabulary.digest),
+        }
+        for name, (ours, theirs) in pairs.items():
+            if ours != theirs:
+                raise ValueError(
+                    f"the vocabulary's {name} is {ours}, the model's {theirs}: expected the same vocabulary"
+                )
 
     def _check_mixer(self) -> None:
         mixer = self.mixer_config

@@ -301,15 +301,7 @@ def _vocabulary_of(vocabulary: Vocabulary | None, tokenizer: Any, config: Any) -
         vocabulary = next((tables for tables in presets if tables.size == config.vocab_size), None)
         if vocabulary is None:
             raise ValueError(f"no preset has {config.vocab_size} ids: pass vocabulary= or tokenizer=")
-    for name in ("pad", "row_end", "segment_end"):
-        ours, theirs = (
-            getattr(vocabulary, f"{name}_id"),
-            getattr(config, "pad_token_id" if name == "pad" else f"{name}_id"),
-        )
-        if ours != theirs:
-            raise ValueError(f"the vocabulary's {name} id is {ours}, the model's {theirs}: expected the same")
-    if vocabulary.size != config.vocab_size:
-        raise ValueError(f"the vocabulary has {vocabulary.size} ids, the model {config.vocab_size}: expected as many")
+    config.check_vocabulary(vocabulary)
     return vocabulary
 
 

@@ -50,11 +50,7 @@ class Run:
                 )
         model = aPxBySequenceModel.from_pretrained(folder).eval()
         tokenizer = ActionPixelBytesTokenizer.from_pretrained(folder)
-        if model.config.vocab_size != tokenizer.vocab_size:
-            raise ValueError(
-                f"checkpoint {str(folder)!r} has {model.config.vocab_size} ids, its tokenizer {tokenizer.vocab_size}: "
-                "expected the same vocabulary"
-            )
+        model.config.check_vocabulary(tokenizer.tables)
         return cls(model, tokenizer, load_layout(folder))
 
     def layout_after(self, given: Sequence[str]) -> Layout:

@@ -9,8 +9,10 @@ a frame or a segment. The ``full`` preset gives layout ids of its own, so that t
 Source: Furfaro 2024 and pixelbytes/tokenizer.py of fabienfrfr/PixelBytes@7646d6a; same tables, same order.
 """
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from typing import Any, Literal
 
 import numpy as np
@@ -180,6 +182,11 @@ class Vocabulary:
     def text_is_lossless(self) -> bool:
         """Whether every byte has an id that is not layout, so that text needs no normalisation."""
         return bool(self.specials) and len(self.byte_values) == 256
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the tables in hex: equal for equal vocabularies, on any machine."""
+        return sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
     @cached_property
     def id_dtype(self) -> np.dtype[Any]:

@@ -1,5 +1,6 @@
 """Configurations: defaults, round trips, contradictions, and the paper's own formats."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from transformers import AutoConfig, DynamicCache
 from pixelbytes_hf.configuration_pixelbytes import ObjectiveName, PixelBytesConfig, PixelBytesLSTMConfig
 from pixelbytes_hf.legacy_checkpoint import convert_legacy_settings, measure_legacy_weights, read_tensor_shapes
 from pixelbytes_hf.objectives import OBJECTIVES
+from pixelbytes_hf.vocabulary import Vocabulary
 
 FORMAT_A = {"AR": False, "d_conv": 4, "d_state": 20, "expand": 2, "hidden_size": 20, "num_layers": 2}
 FORMAT_B = {"auto_regressive": True, "diffusion": False, "num_diffusion_steps": 10, "hidden_size": 20, "num_layers": 2}
@@ -175,3 +177,14 @@ def test_auto_classes_know_ours_after_the_package_import_alone():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["PixelBytesModel", "aPxBySequenceModel", "PixelBytesLSTMModel"]
+
+
+def test_another_vocabulary_is_refused():
+    paper, full = Vocabulary.from_preset("paper"), Vocabulary.from_preset("full")
+    recoloured = dataclasses.replace(paper, colours=paper.colours[::-1])
+    config = PixelBytesConfig(vocab_size=paper.size, vocabulary_digest=paper.digest)
+    config.check_vocabulary(paper)
+    PixelBytesConfig(vocab_size=paper.size).check_vocabulary(recoloured)  # legacy: only the size is known
+    for other, reason in ((full, "size"), (recoloured, "digest")):
+        with pytest.raises(ValueError, match=f"vocabulary's {reason}"):
+            config.check_vocabulary(other)

@@ -460,7 +460,7 @@ def test_own_vocabulary_is_used(tokenizer):
     assert np.array_equal(model.generate(layout=EVERYTHING, tokenizer=own)[0, 1:].numpy(), tokens)
     with pytest.raises(ValueError, match="no preset has 9 ids"):
         model.generate(layout=EVERYTHING)
-    with pytest.raises(ValueError, match="the vocabulary has 151 ids, the model 9"):
+    with pytest.raises(ValueError, match="vocabulary's size is 151, the model's 9"):
         model.generate(layout=EVERYTHING, vocabulary=PAPER)
     with pytest.raises(ValueError, match="row_end id is 1, the model's 5"):
         random_model(row_end_id=5).generate(layout="text")
