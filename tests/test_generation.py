@@ -462,7 +462,7 @@ def test_own_vocabulary_is_used(tokenizer):
         model.generate(layout=EVERYTHING)
     with pytest.raises(ValueError, match="vocabulary's size is 151, the model's 9"):
         model.generate(layout=EVERYTHING, vocabulary=PAPER)
-    with pytest.raises(ValueError, match="row_end id is 1, the model's 5"):
+    with pytest.raises(ValueError, match="row end id is 1, the model's 5"):
         random_model(row_end_id=5).generate(layout="text")
 
 
