@@ -122,6 +122,9 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     run = Run.load(options.run_folder)
     data = load_dataset(options.dataset)
+    for split in (options.split, *(() if options.no_baselines else ("train",))):
+        if split not in data:
+            raise ValueError(f"dataset {options.dataset!r} has no split {split!r}: it has {sorted(data)}")
     corpus = tokenize_dataset(data[options.split], run.tokenizer)
     results = {
         Path(options.run_folder).name: evaluate_model(
@@ -146,7 +149,7 @@ def _add_generate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--audio", help="sound file to begin from")
     command.add_argument("--layout", help="comma-separated text, image, audio, or a layout as JSON; default: the rest")
     command.add_argument(
-        "--keep", type=int, help="begin from only this many tokens, and continue the medium they end in"
+        "--keep", type=_positive, help="begin from only this many tokens, and continue the medium they end in"
     )
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--greedy", action="store_true", help="take the likeliest token instead of drawing one")
@@ -211,6 +214,13 @@ def _reader(annotation: Any) -> dict[str, Any]:
     if annotation is bool:
         return {"action": argparse.BooleanOptionalAction}
     return {"type": annotation} if annotation in (int, float, str) else {"type": json.loads, "metavar": "JSON"}
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {value}")
+    return value
 
 
 def _or_none(kind: type) -> Any:

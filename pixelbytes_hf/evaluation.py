@@ -66,10 +66,7 @@ def evaluate_model(
         raise ValueError(f"state must be one of {get_args(State)}, got {state!r}")
     if window_length < 1 or batch_size < 1:
         raise ValueError(f"window_length and batch_size must be at least 1, got {window_length} and {batch_size}")
-    if model.config.vocab_size != corpus.vocabulary.size:
-        raise ValueError(
-            f"model has {model.config.vocab_size} ids, the corpus {corpus.vocabulary.size}: expected the same"
-        )
+    model.config.check_vocabulary(corpus.vocabulary)
     start_time = time.monotonic()
     steps = plan_steps(
         corpus, window_length, batch_size, carried=state == "carried", drop_partial=drop_partial_windows

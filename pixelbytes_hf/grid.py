@@ -21,6 +21,7 @@ from .vocabulary import KINDS, Vocabulary
 Modality = Literal["text", "image", "audio"]
 MODALITIES: tuple[Modality, ...] = ("text", "image", "audio")
 Ids = NDArray[np.integer[Any]]
+NO_END = "no end mark"
 TEXT, PIXEL, LEVEL, ROW_END, SEGMENT_END, SPECIAL = range(len(KINDS))
 
 
@@ -317,11 +318,11 @@ def _read_text(ids: Ids, kinds: NDArray[np.uint8], vocabulary: Vocabulary) -> tu
     body = ids[:-1] if ended else ids
     if vocabulary.specials and not np.isin(vocabulary.kind_of_id[body], TEXT).all():
         return [], f"id {int(body[0])} ({vocabulary.tokens[int(body[0])]}) opens no segment"
-    return [text_segment(body, vocabulary)], "" if ended else "text has no end mark"
+    return [text_segment(body, vocabulary)], "" if ended else f"text has {NO_END}"
 
 
 def _read_images(ids: Ids, kinds: NDArray[np.uint8], vocabulary: Vocabulary) -> tuple[list[Segment], str]:
-    reason = "" if kinds[-1] == SEGMENT_END else "image has no end mark"
+    reason = "" if kinds[-1] == SEGMENT_END else f"image has {NO_END}"
     if kinds[-1] == PIXEL:  # the mark of the last row is all that may lack
         ids, kinds = np.append(ids, vocabulary.segment_end_id), np.append(kinds, SEGMENT_END)
     marks = np.flatnonzero(kinds != PIXEL)
@@ -364,4 +365,4 @@ def _read_audio(ids: Ids, kinds: NDArray[np.uint8], vocabulary: Vocabulary) -> t
         channels = 1  # the paper ends mono sound with the mark of a row
     if len(levels) % channels:
         return [], f"sound of {len(levels)} levels does not divide into {channels} channels"
-    return [audio_segment(levels.reshape(-1, channels), vocabulary)], "" if ended else "sound has no end mark"
+    return [audio_segment(levels.reshape(-1, channels), vocabulary)], "" if ended else f"sound has {NO_END}"

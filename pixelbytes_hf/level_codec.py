@@ -71,15 +71,25 @@ def decode_levels(ids: Ids, vocabulary: Vocabulary, scale: Scale = UNIT_SCALE) -
     return (levels * scale.gain + scale.offset).astype(np.float32)
 
 
+def check_scaling(scaling: str) -> Scaling:
+    """Return `scaling` if it names a way to scale.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    if scaling not in get_args(Scaling):
+        raise ValueError(f"scaling must be one of {get_args(Scaling)}, got {scaling!r}")
+    return scaling  # type: ignore[return-value]
+
+
 def _measure(values: NDArray[Any], scaling: Scaling) -> Scale:
     if scaling == "min-max":
         low, high = float(values.min()), float(values.max())
         return Scale((high - low) / 2, (high + low) / 2)
     if scaling == "peak":
         return Scale(float(np.abs(values.astype(np.float64)).max()), 0.0)
-    if scaling == "none":
-        return Scale()
-    raise ValueError(f"scaling must be one of {get_args(Scaling)}, got {scaling!r}")
+    check_scaling(scaling)
+    return UNIT_SCALE
 
 
 @cache

@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 Source = str | os.PathLike[str] | bytes | BinaryIO | dict[str, Any] | Image.Image
 MAX_TOTAL_PIXELS = 64 * 1024 * 1024  # of all frames together: 256 MiB as RGBA
 DEFAULT_DURATION_MS = 100
+GIF_END = b";"
 
 
 class Frames(NamedTuple):
@@ -57,8 +58,10 @@ def read_frames(source: Source, *, step: int = 1) -> Frames:
         ValueError: If the data is no picture, is cut short, has no frame, or is larger than `MAX_TOTAL_PIXELS`.
     """
     name = describe_source(source)
+    is_image = isinstance(source, Image.Image)
+    shown = source.tell() if is_image else 0
     try:
-        image = source if isinstance(source, Image.Image) else Image.open(_open(source))
+        image = source if is_image else Image.open(_open(source))
         count = getattr(image, "n_frames", 1)
         if count * image.width * image.height > MAX_TOTAL_PIXELS:
             raise ValueError(
@@ -88,6 +91,9 @@ def read_frames(source: Source, *, step: int = 1) -> Frames:
         if isinstance(error, FileNotFoundError):
             raise
         raise ValueError(f"{name} is not a readable picture: {error}") from error
+    finally:
+        if is_image:
+            source.seek(shown)  # the caller's image is left at the frame it was at
     if not arrays or not arrays[0].size:
         raise ValueError(f"{name} has no frame: expected at least one of at least 1 x 1 pixel")
     return Frames(np.stack(arrays), tuple(durations))
@@ -126,17 +132,8 @@ def write_gif(
     if len(durations) != len(array):
         raise ValueError(f"durations_ms must be one per frame, got {len(durations)} for {len(array)} frames")
     images = _to_palette(array.repeat(scale, axis=1).repeat(scale, axis=2))
-    durations = [duration or DEFAULT_DURATION_MS for duration in durations]
-    if images[0].mode == "P":
-        content = _join_frames(
-            [_one_frame(image, duration) for image, duration in zip(images, durations, strict=True)]
-        )
-    else:
-        animation = io.BytesIO()
-        images[0].save(
-            animation, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0, disposal=2
-        )
-        content = animation.getvalue()
+    pairs = zip(images, durations, strict=True)
+    content = _join_frames([_one_frame(image, duration or DEFAULT_DURATION_MS) for image, duration in pairs])
     if isinstance(target, str | os.PathLike):
         Path(target).write_bytes(content)
     else:
@@ -163,12 +160,15 @@ def _join_frames(gifs: list[bytes]) -> bytes:
 
 
 def _to_palette(array: NDArray[np.uint8]) -> list[Image.Image]:
-    """Return the frames as images of one exact palette, or as they are, for PIL to quantise, if there are too many."""
+    """Return the frames as images of one palette, exact unless they have more colours than a GIF can hold."""
     opaque = array[..., 3] >= 128 if array.shape[-1] == 4 else np.ones(array.shape[:3], bool)
     codes = array[..., :3].astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    colours = np.unique(codes[opaque])
-    if len(colours) > 256 - (not opaque.all()):
-        return [Image.fromarray(frame).convert("RGBA" if array.shape[-1] == 4 else "RGB") for frame in array]
+    colours, most = np.unique(codes[opaque]), 256 - (not opaque.all())
+    if len(colours) > most:
+        # one tall picture, so that all frames get the same colours
+        tall = Image.fromarray(np.ascontiguousarray(array[..., :3].reshape(-1, array.shape[2], 3))).quantize(most)
+        rgb = np.asarray(tall.convert("RGB")).reshape(*array.shape[:3], 3)
+        return _to_palette(np.concatenate([rgb, array[..., 3:]], -1))
     indices = np.searchsorted(colours, codes).clip(max=max(len(colours) - 1, 0)).astype(np.uint8)
     indices[~opaque] = len(colours)
     palette = [int(channel) for code in colours for channel in (code >> 16, code >> 8 & 255, code & 255)]
@@ -193,7 +193,9 @@ def read_sound(source: Source) -> Sound:
     name = describe_source(source)
     try:
         array, rate = soundfile.read(_open(source), dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
+    except FileNotFoundError:
+        raise
+    except (soundfile.LibsndfileError, OSError) as error:
         raise ValueError(f"{name} is not a readable sound: {error}") from error
     if not array.size:
         raise ValueError(f"{name} is an empty sound: expected at least one sample")
@@ -234,16 +236,28 @@ def describe_source(source: Source) -> str:
 
 
 def _open(source: Source) -> Any:
+    """Return a source as a file in memory, or as it is where it is an open file."""
     if isinstance(source, dict):
-        if source.get("bytes") is not None:
-            return io.BytesIO(source["bytes"])
-        if not source.get("path"):
+        if source.get("bytes") is None and not source.get("path"):
             raise ValueError(f"a media dictionary must hold 'bytes' or 'path', got {sorted(source)}")
-        return str(source["path"])
-    if isinstance(source, bytes):
-        return io.BytesIO(source)
+        source = source["path"] if source.get("bytes") is None else source["bytes"]
     if isinstance(source, str | os.PathLike):
         if not Path(source).is_file():
             raise FileNotFoundError(f"no file at {os.fspath(source)!r}")
-        return os.fspath(source)
+        source = Path(source).read_bytes()
+    if isinstance(source, bytes):
+        if _is_cut(source):
+            raise OSError("the file is cut short: it ends before its header or end mark says")
+        return io.BytesIO(source)
+    if not hasattr(source, "read"):
+        raise TypeError(
+            f"source must be a path, bytes, a file, a PIL image or a dictionary, got {type(source).__name__}"
+        )
     return source
+
+
+def _is_cut(data: bytes) -> bool:
+    """Tell what decoders let pass: a GIF cut between two frames, a WAV cut within its samples."""
+    if data[:4] == b"GIF8":
+        return data.rstrip(b"\0")[-1:] != GIF_END
+    return data[:4] == b"RIFF" and data[8:12] == b"WAVE" and len(data) < int.from_bytes(data[4:8], "little") + 8

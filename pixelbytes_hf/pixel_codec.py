@@ -15,7 +15,6 @@ from .grid import Ids
 from .media import composite_on_white
 from .vocabulary import Vocabulary
 
-UNKNOWN = 255
 OPAQUE = 128  # smallest alpha that is not transparent, where the vocabulary has a transparent id
 CHUNK = 1 << 16
 
@@ -78,11 +77,10 @@ def nearest_colours(rgb: NDArray[np.uint8], colours: NDArray[np.uint8]) -> NDArr
 
 
 @lru_cache(maxsize=4)
-def _tables(vocabulary: Vocabulary) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _tables(vocabulary: Vocabulary) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     colours = np.array(vocabulary.colours, np.uint8)
-    if len(colours) >= UNKNOWN:
-        raise ValueError(f"a vocabulary must have fewer than {UNKNOWN} colours to encode pictures, got {len(colours)}")
-    return np.full(1 << 24, UNKNOWN, np.uint8), colours
+    dtype = np.min_scalar_type(len(colours))
+    return np.full(1 << 24, len(colours), dtype), colours  # the index past the last colour means "not looked up yet"
 
 
 def _nearest_index(rgb: NDArray[np.uint8], vocabulary: Vocabulary) -> Any:
@@ -91,7 +89,7 @@ def _nearest_index(rgb: NDArray[np.uint8], vocabulary: Vocabulary) -> Any:
     codes |= rgb[..., 1].astype(np.int32) << 8
     codes |= rgb[..., 2]
     index = table[codes]
-    missing = index == UNKNOWN
+    missing = index == len(colours)
     if missing.any():
         new = np.unique(codes[missing])
         table[new] = nearest_colours(np.stack([new >> 16, new >> 8 & 255, new & 255], -1).astype(np.uint8), colours)

@@ -21,7 +21,14 @@ class PixelBytesProcessor(ProcessorMixin):
         super().__init__(tokenizer, chat_template=chat_template)
 
     def __call__(  # type: ignore[override]
-        self, images: Any = None, text: Any = None, videos: Any = None, audio: Any = None, **kwargs: Any
+        self,
+        images: Any = None,
+        text: Any = None,
+        videos: Any = None,
+        audio: Any = None,
+        *,
+        image: Any = None,
+        **kwargs: Any,
     ) -> BatchFeature:
         """Encode one record or a batch; an animation is an image of several frames, so `videos` are `images`.
 
@@ -30,15 +37,16 @@ class PixelBytesProcessor(ProcessorMixin):
             text: As `text` of the tokenizer.
             videos: Another name of `images`.
             audio: As `audio` of the tokenizer.
+            image: Another name of `images`, the tokenizer's.
             kwargs: Passed to the tokenizer.
 
         Raises:
-            ValueError: If both `images` and `videos` are given.
+            ValueError: If more than one of `image`, `images` and `videos` is given.
         """
-        if images is not None and videos is not None:
-            raise ValueError("images and videos are two names of one input: give one")
-        image = videos if images is None else images
-        encoding = self.tokenizer(text=text, image=image, audio=audio, **kwargs)
+        given = [value for value in (image, images, videos) if value is not None]
+        if len(given) > 1:
+            raise ValueError(f"image, images and videos are names of one input: expected one, got {len(given)}")
+        encoding = self.tokenizer(text=text, image=given[0] if given else None, audio=audio, **kwargs)
         feature = BatchFeature(dict(encoding))
         feature.segments = encoding.segments
         return feature

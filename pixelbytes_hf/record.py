@@ -23,7 +23,7 @@ from .grid import (
     parse,
     text_segment,
 )
-from .level_codec import UNIT_SCALE, Scale, Scaling, decode_levels, encode_levels
+from .level_codec import UNIT_SCALE, Scale, Scaling, check_scaling, decode_levels, encode_levels
 from .media import Frames, Source, read_frames, read_sound
 from .pixel_codec import decode_pixels, encode_pixels
 from .text_codec import TextErrors, check_text_errors, decode_text, encode_text
@@ -129,6 +129,7 @@ class RecordCodec:
 
     def __post_init__(self) -> None:
         check_text_errors(self.errors)
+        check_scaling(self.scaling)
         if set(self.slicing) - {"image", "audio"}:
             raise ValueError(f"slicing may have keys 'image' and 'audio', got {sorted(self.slicing)}")
         self.image_steps, self.audio_step  # noqa: B018  (refuse malformed steps now rather than at the first picture)
@@ -168,10 +169,9 @@ class RecordCodec:
             ValueError: If nothing is given, or an input is malformed.
         """
         given = {"text": text, "image": image, "audio": audio}
-        order = tuple(order)
-        missing = [modality for modality, value in given.items() if value is not None and modality not in order]
-        if set(order) - set(MODALITIES) or len(set(order)) != len(order) or missing:
-            raise ValueError(f"order must name each given modality of {MODALITIES} once, got {order}")
+        order = check_order(order)
+        if missing := [modality for modality, value in given.items() if value is not None and modality not in order]:
+            raise ValueError(f"order must name each given modality, got {order} without {missing}")
         encode = {"text": self._encode_text, "image": self._encode_image, "audio": self._encode_audio}
         pairs = [encode[modality](given[modality]) for modality in order if given[modality] is not None]
         if not pairs:
@@ -199,8 +199,9 @@ class RecordCodec:
     def _encode_image(self, image: ImageInput) -> tuple[Segment, SegmentInfo]:
         frame_step, row_step, column_step = self.image_steps
         if isinstance(image, np.ndarray):
-            frames = Frames(image[None] if image.ndim == 3 else image, (0,) * len(image))
-            frames = Frames(frames.array[::frame_step], ())
+            if image.ndim not in (3, 4) or image.shape[-1] not in (3, 4):
+                raise ValueError(f"image must be (H, W, 3 | 4) or (T, H, W, 3 | 4), got shape {image.shape}")
+            frames = Frames((image[None] if image.ndim == 3 else image)[::frame_step], ())
         else:
             frames = read_frames(image, step=frame_step)
         ids = encode_pixels(np.ascontiguousarray(frames.array[:, ::row_step, ::column_step]), self.vocabulary)
@@ -223,9 +224,21 @@ class RecordCodec:
         return DecodedSegment("audio", {"array": signal.T, "sampling_rate": info.sampling_rate_hz})
 
 
+def check_order(order: Iterable[str]) -> tuple[Modality, ...]:
+    """Return the modalities of `order`.
+
+    Raises:
+        ValueError: If one is unknown or named twice.
+    """
+    order = tuple(order)
+    if set(order) - set(MODALITIES) or len(set(order)) != len(order):
+        raise ValueError(f"order must name modalities of {MODALITIES}, each once, got {order}")
+    return order  # type: ignore[return-value]
+
+
 def _steps(value: int | Sequence[int], num_axes: int, name: str) -> tuple[int, ...]:
-    steps = (value,) * num_axes if isinstance(value, int) else tuple(value)
-    if len(steps) != num_axes or not all(isinstance(step, int) and step >= 1 for step in steps):
+    steps = tuple(value) if isinstance(value, list | tuple) else (value,) * num_axes
+    if len(steps) != num_axes or not all(type(step) is int and step >= 1 for step in steps):
         raise ValueError(f"slicing[{name!r}] must be an int >= 1 or {num_axes} of them, got {value!r}")
     return steps
 
@@ -234,12 +247,17 @@ def _signal_of(audio: AudioInput) -> tuple[NDArray[Any], float | None]:
     if not (isinstance(audio, Mapping) and "array" in audio):
         if isinstance(audio, Mapping) and not {"bytes", "path"} & set(audio):
             raise ValueError(f"audio must hold 'array' and 'sampling_rate', or 'bytes' or 'path', got {sorted(audio)}")
+        if hasattr(audio, "ndim"):
+            raise TypeError("audio must be {'array': samples, 'sampling_rate': hz} or a sound file, got a bare array")
         sound = read_sound(audio)  # type: ignore[arg-type]
         return sound.array, sound.sampling_rate_hz
     array = np.asarray(audio["array"])
     if array.ndim not in (1, 2) or not array.size:
         raise ValueError(f"audio['array'] must be non-empty (N,) or (C, N), got shape {array.shape}")
-    return np.atleast_2d(array).T, audio.get("sampling_rate")
+    rate = audio.get("sampling_rate")
+    if rate is not None and (isinstance(rate, str | bool) or not rate > 0):
+        raise ValueError(f"audio['sampling_rate'] must be a positive number of hertz, got {rate!r}")
+    return np.atleast_2d(array).T, rate
 
 
 def _resample(signal: NDArray[Any], rate: float | None, target: int) -> NDArray[np.float64]:
@@ -247,7 +265,7 @@ def _resample(signal: NDArray[Any], rate: float | None, target: int) -> NDArray[
 
     from scipy.signal import resample_poly
 
-    if rate is None or rate <= 0 or int(rate) != rate:
+    if rate is None or int(rate) != rate:
         raise ValueError(f"audio['sampling_rate'] must be a positive whole number of hertz to resample, got {rate!r}")
     if not np.isfinite(signal).all():
         raise ValueError("audio holds NaN or infinity: expected finite samples")

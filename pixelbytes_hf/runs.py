@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from .corpus_layout import LAYOUT_NAME, load_layout
 from .layout import Layout, LayoutLike, as_layout
 from .media import Frames, Sound, write_gif, write_sound
@@ -17,8 +19,8 @@ from .record import DecodedRecord
 from .tokenization_pixelbytes import ActionPixelBytesTokenizer
 
 DEFAULT_RATE_HZ = 8000  # of generated sound whose tokenizer leaves rates open
-GIF_SCALE = 8
-SPRITE_NAME, CRY_NAME, TEXT_NAME = "creature.gif", "cry.wav", "description.txt"
+LARGE_SCALE = 8
+SPRITE_NAME, LARGE_NAME, CRY_NAME, TEXT_NAME = "creature.gif", "creature_large.gif", "cry.wav", "description.txt"
 
 
 @dataclass(frozen=True)
@@ -37,18 +39,21 @@ class Run:
 
     @classmethod
     def load(cls, folder: str | Path) -> "Run":
-        """Return the run of a folder or of a Hub repository.
+        """Return the run of a folder.
 
         Raises:
-            FileNotFoundError: If a local folder has no checkpoint or no layout.
-            ValueError: If the checkpoint and the tokenizer have different vocabularies.
+            FileNotFoundError: If the folder has no checkpoint or no layout.
+            ValueError: If the weights are cut short, or the checkpoint and the tokenizer have different vocabularies.
         """
         for name in ("config.json", LAYOUT_NAME):
             if not (Path(folder) / name).is_file():
                 raise FileNotFoundError(
                     f"{str(folder)!r} has no {name}: expected the folder of a finished training run"
                 )
-        model = aPxBySequenceModel.from_pretrained(folder).eval()
+        try:
+            model = aPxBySequenceModel.from_pretrained(folder).eval()
+        except SafetensorError as error:
+            raise ValueError(f"the weights in {str(folder)!r} cannot be read: {error}") from error
         tokenizer = ActionPixelBytesTokenizer.from_pretrained(folder)
         model.config.check_vocabulary(tokenizer.tables)
         return cls(model, tokenizer, load_layout(folder))
@@ -104,7 +109,7 @@ class Run:
 
 
 def write_media(record: DecodedRecord, folder: str | Path) -> list[Path]:
-    """Write a record as ``creature.gif``, ``cry.wav`` and ``description.txt``, those that it has.
+    """Write a record as ``creature.gif`` (and enlarged), ``cry.wav`` and ``description.txt``, those that it has.
 
     Args:
         record: With at most one picture and one sound.
@@ -119,8 +124,9 @@ def write_media(record: DecodedRecord, folder: str | Path) -> list[Path]:
     if record.frames is not None:
         durations = next(s.durations_ms for s in record.segments if s.modality == "image")
         frames = Frames(record.frames, durations or (100,) * len(record.frames))
-        write_gif(frames.array, target / SPRITE_NAME, durations_ms=frames.durations_ms, scale=GIF_SCALE)
-        written.append(target / SPRITE_NAME)
+        for name, scale in ((SPRITE_NAME, 1), (LARGE_NAME, LARGE_SCALE)):
+            write_gif(frames.array, target / name, durations_ms=frames.durations_ms, scale=scale)
+            written.append(target / name)
     if record.sound is not None:
         rate = record.sound["sampling_rate"] or DEFAULT_RATE_HZ
         write_sound(Sound(record.sound["array"].T, round(rate)), target / CRY_NAME)

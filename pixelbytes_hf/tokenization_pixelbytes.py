@@ -17,9 +17,20 @@ from transformers import AddedToken, AutoTokenizer, BatchEncoding, PreTrainedTok
 from transformers.utils import PaddingStrategy
 
 from .configuration_pixelbytes import PixelBytesConfig
-from .grid import CONTEXT_SIZE, MODALITIES, NEW_TOKEN_CELL, Ids, Modality, Segment, flatten, gather_context, parse
+from .grid import (
+    CONTEXT_SIZE,
+    MODALITIES,
+    NEW_TOKEN_CELL,
+    NO_END,
+    Ids,
+    Modality,
+    Segment,
+    flatten,
+    gather_context,
+    parse,
+)
 from .level_codec import Scaling
-from .record import AudioInput, DecodedRecord, ImageInput, RecordCodec, SegmentInfo
+from .record import AudioInput, DecodedRecord, ImageInput, RecordCodec, SegmentInfo, check_order
 from .text_codec import TextErrors, decode_text
 from .vocabulary import Preset, Vocabulary
 
@@ -30,11 +41,23 @@ class PixelBytesEncoding(BatchEncoding):
     """A `BatchEncoding` that also says what the ids do not.
 
     Attributes:
-        segments: For each example, the `SegmentInfo` of its segments: amplitude scale, sampling rate, frame durations,
-            characters replaced. Not a key, so that ``model(**encoding)`` does not see it.
+        segments: For each example (one of a single call too), the `SegmentInfo` of its segments: amplitude scale,
+            sampling rate, frame durations, characters replaced. Not a key: ``model(**encoding)`` does not see it.
     """
 
-    segments: list[list[SegmentInfo]]
+    def __init__(self, *args: Any, segments: Sequence[list[SegmentInfo]] = (), **kwargs: Any) -> None:
+        """Begin as a `BatchEncoding`, with `segments` beside its keys."""
+        super().__init__(*args, **kwargs)
+        self.segments = list(segments)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickling keeps."""
+        return {**super().__getstate__(), "segments": self.segments}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what pickling kept."""
+        super().__setstate__(state)
+        self.segments = state["segments"]
 
 
 class ActionPixelBytesTokenizer(PreTrainedTokenizer):
@@ -81,7 +104,8 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
             tables = Vocabulary.from_preset(preset) if vocabulary is None else Vocabulary.from_dict(vocabulary)
         self.preset, self.vocabulary = preset, None if vocabulary is None else tables.to_dict()
         steps = {"image": 1, "audio": 1} | dict(slicing or {})
-        self.slicing = {name: step if isinstance(step, int) else list(step) for name, step in steps.items()}
+        self.slicing = {name: list(step) if isinstance(step, tuple) else step for name, step in steps.items()}
+        check_order(order)
         self.order, self.scaling, self.sampling_rate_hz = list(order), scaling, sampling_rate_hz
         self.codec = RecordCodec(tables, self.slicing, errors, scaling, sampling_rate_hz)
         self.vocab = {token: index for index, token in enumerate(tables.tokens)}
@@ -132,7 +156,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         audio: AudioInput | Sequence[AudioInput | None] | None = None,
         order: Sequence[Modality] | None = None,
         padding: bool | str | PaddingStrategy = False,
-        truncation: bool = False,
+        truncation: bool | str | None = False,
         max_length: int | None = None,
         pad_to_multiple_of: int | None = None,
         padding_side: str | None = None,
@@ -150,7 +174,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
             audio: ``{"array": (N,) or (C, N), "sampling_rate": hz}``, or a sound file.
             order: Modalities in the order of the stream, in place of the tokenizer's.
             padding: True or "longest", "max_length", or False.
-            truncation: Cut to `max_length` positions, at `truncation_side`.
+            truncation: True (or "longest_first"): cut to `max_length` positions, at `truncation_side`.
             max_length: Positions, for truncation and "max_length" padding.
             pad_to_multiple_of: Round the padded length up to a multiple of this.
             padding_side: "left" or "right", in place of the tokenizer's.
@@ -167,10 +191,12 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         if text_pair is not None or text_target is not None or text_pair_target is not None:
             raise ValueError("text_pair and text_target are not supported: a record has one text")
         records, is_batch = _split_batch({"text": text, "image": image, "audio": audio})
+        if max_length is not None and max_length < 1:
+            raise ValueError(f"max_length must be at least 1, got {max_length}")
         examples, infos = [], []
         for record in records:
             segments, info = self.encode_record(**record, order=order)
-            examples.append(self._truncate(_to_example(segments), max_length if truncation else None))
+            examples.append(self._truncate(_to_example(segments), max_length if _cuts(truncation) else None))
             infos.append(info)
         batch = self.pad(
             examples,
@@ -225,7 +251,10 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         examples, is_batch = _examples_of(encoded_inputs)
         lengths = [len(example["input_ids"]) for example in examples]
         target = _padded_length(padding, lengths, max_length, pad_to_multiple_of)
-        left = (padding_side or self.padding_side) == "left"
+        side = padding_side or self.padding_side
+        if side not in ("left", "right"):
+            raise ValueError(f"padding_side must be 'left' or 'right', got {side!r}")
+        left = side == "left"
         columns: dict[str, list[Any]] = {name: [] for name in examples[0]}
         for example, length in zip(examples, lengths, strict=True):
             for name, rows in example.items():
@@ -241,9 +270,12 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         stacked = {name: values[0][None] if len(values) == 1 else np.stack(values) for name, values in columns.items()}
         return PixelBytesEncoding(stacked, tensor_type=return_tensors)
 
-    def encode(self, text: str, **kwargs: Any) -> list[int]:  # type: ignore[override]
-        """Return the token stream of a text, end mark included; `kwargs` as in `__call__`."""
-        return self(text=text, **{name: value for name, value in kwargs.items() if name != "return_tensors"})["labels"]
+    def encode(self, text: str, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Return the token stream of a text, end mark included, (L,); `kwargs` as in `__call__`.
+
+        With `return_tensors`, an array or tensor (1, L).
+        """
+        return self(text=text, **kwargs)["labels"]
 
     def decode(  # type: ignore[override]
         self, token_ids: Any, skip_special_tokens: bool = False, **kwargs: Any
@@ -258,7 +290,8 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         array = _to_numpy(token_ids)
         if isinstance(array, list) or array.ndim == 2:
             return [self.decode(row, skip_special_tokens=skip_special_tokens) for row in array]
-        ids = self._strip_padding(np.atleast_1d(array))
+        array = np.atleast_1d(array)
+        ids = self._strip_padding(array[array != IGNORED_LABEL])
         segments, problems = parse(ids, self.tables)
         if problems:  # a stream cut short, as a streamer decodes it
             return self._loose_string(ids, skip_special_tokens)
@@ -277,26 +310,34 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         Unlike the paper's `decode`, it keeps the last row of each frame, and newlines and tabs within a text.
 
         Args:
-            ids: (L,) tokens (`labels`, or what `generate` returns), or (L, N) context rows, of which the cell of the
-                token read just before is decoded.
-            segments: `PixelBytesEncoding.segments` of the example; restores amplitude, sampling rate and durations.
+            ids: (L,) tokens (`labels`, or a row of what `generate` returns), a batch of one of them, or (L, N) context
+                rows, of which the cell of the token read just before is decoded: rows never hold the last token, so
+                its absence is no error. An array of N columns is taken for rows.
+            segments: An entry of `PixelBytesEncoding.segments`, or all of it where it has but one; restores amplitude,
+                sampling rate and durations.
             errors: ``strict`` raises on a malformed stream; ``report`` lists what is wrong in `problems`.
             strip_padding: Leave out padding at both ends.
 
         Raises:
-            ValueError: If an id is outside the vocabulary, or the stream is malformed and `errors` is ``strict``.
+            ValueError: If an id is outside the vocabulary, there is more than one stream, or it is malformed and `errors`
+                is ``strict``.
         """
         if errors not in ("strict", "report"):
             raise ValueError(f"errors must be 'strict' or 'report', got {errors!r}")
-        array = np.asarray(_to_numpy(ids))
-        if array.ndim == 2 and array.shape[1] == CONTEXT_SIZE:
-            array = array[:, NEW_TOKEN_CELL]
-        array = array[array != IGNORED_LABEL]
-        record = self.codec.decode(self._strip_padding(array) if strip_padding else array, segments)
-        if record.problems and errors == "strict":
-            raise ValueError(
-                f"ids are not a well-formed stream: {record.problems[0]}; errors='report' decodes the rest"
-            )
+        stream, is_rows = _one_stream(_to_numpy(ids))
+        if is_rows:
+            stream = _read_rows(stream, self.tables) if strip_padding else stream[:, NEW_TOKEN_CELL]
+        else:
+            stream = stream[stream != IGNORED_LABEL]
+            stream = self._strip_padding(stream) if strip_padding else stream
+        if segments is not None and len(segments) == 1 and isinstance(segments[0], list):
+            segments = segments[0]
+        record = self.codec.decode(stream, segments)
+        problems = [
+            p for p in record.problems if not (is_rows and p.stop == len(stream) and p.reason.endswith(NO_END))
+        ]
+        if problems and errors == "strict":
+            raise ValueError(f"ids are not a well-formed stream: {problems[0]}; errors='report' decodes the rest")
         return record
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
@@ -337,6 +378,31 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
             elif not text_only:
                 parts += [self.tables.tokens[index] for index in run]
         return "".join(parts)
+
+
+def _one_stream(array: Any) -> tuple[Ids, bool]:
+    """Return a stream (L,), or rows (L, N) and True."""
+    if not isinstance(array, list) and array.ndim == 2 and array.shape[1] == CONTEXT_SIZE:
+        return array, True
+    if not isinstance(array, list) and (array.ndim == 1 or (array.ndim == 2 and len(array) == 1)):
+        return array.reshape(-1), False
+    shape = f"{len(array)} streams" if isinstance(array, list) else f"shape {array.shape}"
+    raise ValueError(
+        f"ids must be one stream (L,) or context rows (L, {CONTEXT_SIZE}), got {shape}: decode one by one"
+    )
+
+
+def _read_rows(rows: Ids, tables: Vocabulary) -> Ids:
+    """Return the tokens that context rows (L, N) have read, padding left out.
+
+    A row of nothing but padding opens a segment: what was read before it is the end mark of the one before.
+    """
+    filled = np.flatnonzero((rows != tables.pad_id).any(-1))
+    if not filled.size:
+        return rows[:0, NEW_TOKEN_CELL]
+    rows = rows[filled[0] : filled[-1] + 1]
+    opens = (rows == tables.pad_id).all(-1)
+    return np.where(opens, tables.segment_end_id, rows[:, NEW_TOKEN_CELL])
 
 
 def _check_vocab_file(vocab_file: str | None, vocab: dict[str, int]) -> None:
@@ -383,6 +449,13 @@ def _examples_of(encoded: Any) -> tuple[list[dict[str, Any]], bool]:
     return examples, not is_single
 
 
+def _cuts(truncation: bool | str | None) -> bool:
+    names = {"longest_first": True, "do_not_truncate": False}
+    if isinstance(truncation, str) and truncation not in names:
+        raise ValueError(f"truncation must be a bool or one of {sorted(names)}, got {truncation!r}")
+    return names[truncation] if isinstance(truncation, str) else bool(truncation)
+
+
 def _padded_length(
     padding: bool | str | PaddingStrategy, lengths: list[int], max_length: int | None, multiple: int | None
 ) -> int | None:
@@ -400,8 +473,8 @@ def _padded_length(
 
 
 def _pad_rows(rows: Any, count: int, fill: int, *, left: bool) -> Any:
-    rows = rows.astype(np.int64)
-    blank = np.full((count, *rows.shape[1:]), fill, np.int64)
+    rows = rows.astype(np.int64) if rows.dtype.kind in "iub" else rows
+    blank = np.full((count, *rows.shape[1:]), fill, rows.dtype)
     return np.concatenate([blank, rows] if left else [rows, blank]) if count else rows
 
 

@@ -9,6 +9,7 @@ a frame or a segment. The ``full`` preset gives layout ids of its own, so that t
 Source: Furfaro 2024 and pixelbytes/tokenizer.py of fabienfrfr/PixelBytes@7646d6a; same tables, same order.
 """
 
+import itertools
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,6 +35,7 @@ NES_COLOURS: tuple[Colour, ...] = tuple(
     (int(code[:2], 16), int(code[2:4], 16), int(code[4:], 16)) for code in NES_CODES.split()
 )
 PAPER_NUM_LEVELS = 38
+MIN_LEVEL_GAP = 1e-9
 
 FULL_SPECIALS: tuple[str, ...] = (
     *("<pad>", "<row>", "<end>", "<bos>", "<eos>", "<unk>", "<mask>", "<sep>", "<uncond>"),
@@ -78,8 +80,11 @@ class Vocabulary:
             raise ValueError(f"byte_values must be in 0..255 and not empty, got {self.byte_values}")
         if not self.colours or not all(len(c) == 3 and all(0 <= v <= 255 for v in c) for c in self.colours):
             raise ValueError(f"colours must be RGB triplets in 0..255 and not empty, got {self.colours}")
-        if len(self.levels) < 2 or list(self.levels) != sorted(self.levels) or max(map(abs, self.levels)) > 1:
-            raise ValueError(f"levels must be at least 2, ascending and within [-1, 1], got {self.levels}")
+        gaps = [b - a for a, b in itertools.pairwise(self.levels)]
+        if not gaps or not min(gaps) >= MIN_LEVEL_GAP or not max(map(abs, self.levels)) <= 1:
+            raise ValueError(
+                f"levels must be at least 2, ascend by {MIN_LEVEL_GAP} or more and lie in [-1, 1], got {self.levels}"
+            )
         if not self.specials and tuple(self.byte_values[:3]) != (0x00, 0x09, 0x0A):
             raise ValueError(
                 "a vocabulary without specials lays out with its first three bytes: "

@@ -157,7 +157,7 @@ class OracleModel(torch.nn.Module):
     def __init__(self, ids, sharpness):
         super().__init__()
         self.ids, self.sharpness, self.read = torch.from_numpy(ids.astype(np.int64)), sharpness, 0
-        self.config = SimpleNamespace(vocab_size=151)
+        self.config = PixelBytesConfig()
         self.device = torch.device("cpu")
         self.objective = SimpleNamespace(name="oracle", predicted_cells=1, new_token_logits=lambda logits: logits)
 
@@ -202,7 +202,7 @@ def test_options_out_of_range_are_refused(corpus, options, message):
 
 def test_vocabularies_must_match(corpus):
     model = aPxBySequenceModel(PixelBytesConfig(vocab_size=113, embedding_dim=6, mixer_config={"hidden_size": 4}))
-    with pytest.raises(ValueError, match="model has 113 ids, the corpus 151"):
+    with pytest.raises(ValueError, match="vocabulary's size is 151, the model's 113"):
         evaluate_model(model, corpus, progress=False)
     other = FakeCorpus()
     other.vocabulary = Vocabulary.from_preset("full")

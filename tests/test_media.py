@@ -67,6 +67,41 @@ def test_cut_or_foreign_pictures_are_refused(frames, cut):
         read_frames(gif_bytes(frames)[:cut])
 
 
+def test_a_gif_cut_between_two_frames_is_refused(frames):
+    whole = gif_bytes(frames)
+    cuts = [n for n, byte in enumerate(whole) if byte == 0x21]  # where the next frame's block begins
+    assert len(cuts) > 3
+    for cut in cuts[2:]:
+        with pytest.raises(ValueError, match=r"cut short|not a readable"):
+            read_frames(whole[:cut])
+
+
+def test_a_wav_cut_within_its_samples_is_refused(rng):
+    buffer = io.BytesIO()
+    write_sound(Sound(rng.uniform(-1, 1, (500, 2)).astype(np.float32), 8000), buffer, file_format="WAV")
+    with pytest.raises(ValueError, match="cut short"):
+        read_sound(buffer.getvalue()[:-100])
+
+
+def test_the_callers_image_stays_at_its_frame(frames):
+    image = Image.open(io.BytesIO(gif_bytes(frames)))
+    image.seek(3)
+    assert len(read_frames(image).array) == 5 and image.tell() == 3
+
+
+def test_more_colours_than_a_gif_holds_keep_all_frames(rng):
+    many = rng.integers(0, 256, (1, 40, 40, 4), dtype=np.uint8).repeat(3, 0)
+    many[..., 3] = np.where(many[..., 3] < 128, 0, 255)
+    result = read_frames(gif_bytes(many)).array
+    assert len(result) == 3 and np.array_equal(result[..., 3], many[..., 3])
+
+
+def test_sources_of_other_types_are_refused():
+    for source in (3, [1, 2], np.zeros(3)):
+        with pytest.raises(TypeError, match="source"):
+            read_sound(source)
+
+
 def test_decompression_bomb_is_refused(frames, monkeypatch):
     monkeypatch.setattr(media, "MAX_TOTAL_PIXELS", 100)
     with pytest.raises(ValueError, match="decompression bomb"):

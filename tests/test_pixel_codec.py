@@ -39,6 +39,13 @@ def test_transparency_is_white_in_paper_and_an_id_in_full(paper):
     assert ids[0, 0, 0] == full.transparent_id and decode_pixels(ids, full)[0, 0, :, 3].tolist() == [0, 255]
 
 
+def test_large_palettes_are_encoded(paper, rng):
+    colours = tuple(map(tuple, np.unique(rng.integers(0, 256, (400, 3)), axis=0).tolist()))
+    large = Vocabulary(paper.byte_values, colours, paper.levels)
+    ids = np.array(large.pixel_ids).reshape(1, 1, -1)
+    assert len(colours) > 300 and np.array_equal(encode_pixels(decode_pixels(ids, large), large), ids)
+
+
 def test_nearest_colours_agree_over_chunks(rng, monkeypatch):
     colours, rgb = rng.integers(0, 256, (7, 3), dtype=np.uint8), rng.integers(0, 256, (50, 3), dtype=np.uint8)
     whole = nearest_colours(rgb, colours)

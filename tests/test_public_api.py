@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import pixelbytes_hf
@@ -41,5 +42,11 @@ def test_auto_classes_know_the_package(tmp_path):
     batch = processor(text="hi", return_tensors="pt")
     assert type(processor).__name__ == "PixelBytesProcessor" and batch["input_ids"].shape == (1, 3, 6)
     assert processor.post_process_multimodal_output(batch["labels"])[0].text == "hi"
+    picture = np.zeros((2, 2, 3), np.uint8)
+    assert (
+        processor(image=picture)["labels"]
+        == processor(images=picture)["labels"]
+        == processor(videos=picture)["labels"]
+    )
     with pytest.raises(ValueError, match="images and videos"):
-        processor(images=b"", videos=b"")
+        processor(images=picture, videos=picture)

@@ -65,3 +65,8 @@ def test_bad_arguments_are_refused(paper):
         encode_text("a", paper, errors="ignore")
     with pytest.raises(ValueError, match="text ids"):
         decode_text(np.array([60]), paper)
+
+
+def test_capitals_stay_where_the_table_has_them():
+    table = Vocabulary((0, 9, 10, *b"AaBb "), ((0, 0, 0),), (-1.0, 1.0))
+    assert decode_text(encode_text("AbBa", table, errors="strict").ids, table) == "AbBa"

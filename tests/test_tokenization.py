@@ -122,6 +122,12 @@ def test_padding_options(tmp_path):
         ({"audio": {"samples": []}}, "audio must hold"),
         ({"image": np.zeros((0, 2, 2, 3), np.uint8)}, "frames"),
         ({"image": b"no picture"}, "not a readable picture"),
+        ({"image": np.zeros((4, 4), np.uint8)}, "image must be"),
+        ({"audio": {"array": [0.0], "sampling_rate": -1}}, "sampling_rate"),
+        ({"audio": {"array": [0.0], "sampling_rate": "fast"}}, "sampling_rate"),
+        ({"text": "a", "padding_side": "middle"}, "padding_side"),
+        ({"text": "a", "truncation": True, "max_length": 0}, "max_length"),
+        ({"text": "a", "truncation": "sometimes"}, "truncation"),
     ],
 )
 def test_bad_calls_are_refused(call, message):
@@ -140,7 +146,7 @@ def test_bad_calls_are_refused(call, message):
     ],
 )
 def test_bad_options_are_refused(options):
-    with pytest.raises(ValueError, match=r"preset|errors|slicing"):
+    with pytest.raises(ValueError, match=r"preset|errors|slicing|order|scaling"):
         ActionPixelBytesTokenizer(**options)
 
 
@@ -165,6 +171,44 @@ def test_decode_gives_strings():
     assert tokenizer.decode(stream, skip_special_tokens=True) == "ab"
     assert tokenizer.batch_decode(torch.tensor([stream, [0, 0, 0, 32, 33, 2]])) == [tokenizer.decode(stream), "ab"]
     assert tokenizer.decode([32, 33]) == "ab"
+
+
+def test_context_rows_decode_without_their_last_token(sprite, tone):
+    tokenizer = TOKENIZERS["paper"]
+    assert tokenizer.decode_modalities(tokenizer(text="hi")["input_ids"]).text == "hi"
+    encoding = tokenizer(text=["hi", "a"], image=[sprite, None], audio=[tone, None], padding=True, return_tensors="np")
+    decoded = tokenizer.decode_modalities(encoding["input_ids"][0], encoding.segments[0])
+    assert decoded.text == "hi" and np.array_equal(decoded.frames, sprite)
+    assert tokenizer.decode_modalities(encoding["input_ids"][1]).text == "a"
+    with pytest.raises(ValueError, match="widths"):
+        tokenizer.decode_modalities([[0] * 5 + [cell] for cell in (60, 61, 1, 62, 1, 60)])
+
+
+def test_only_one_stream_is_decoded_at_a_time(sprite):
+    tokenizer = TOKENIZERS["paper"]
+    batch = tokenizer(image=[sprite, sprite], return_tensors="pt")
+    with pytest.raises(ValueError, match="one by one"):
+        tokenizer.decode_modalities(batch["labels"])
+    one = tokenizer(image=sprite, return_tensors="pt")
+    assert np.array_equal(tokenizer.decode_modalities(one["labels"], one.segments).frames, sprite)
+
+
+def test_an_encoding_keeps_its_segments(tone):
+    encoding = TOKENIZERS["paper"](audio=tone)
+    assert pickle.loads(pickle.dumps(encoding)).segments == encoding.segments
+    assert TOKENIZERS["paper"].pad([dict(encoding)]).segments == []
+
+
+def test_further_columns_are_padded_as_they_are():
+    tokenizer = TOKENIZERS["paper"]
+    padded = tokenizer.pad([dict(tokenizer(text=text), weight=[0.5] * (len(text) + 1)) for text in ("a", "abc")])
+    assert padded["weight"] == [[0.5, 0.5, 0.0, 0.0], [0.5] * 4]
+
+
+def test_padded_labels_decode():
+    tokenizer = TOKENIZERS["paper"]
+    assert tokenizer.batch_decode(tokenizer(text=["hi", "abc"], padding=True)["labels"]) == ["hi", "abc"]
+    assert tokenizer.encode("hi", return_tensors="pt").shape == (1, 3)
 
 
 def test_tokens_and_ids_convert_both_ways():

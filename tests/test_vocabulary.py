@@ -48,6 +48,8 @@ def test_kinds_follow_the_ranges(paper):
         ({"colours": [[0, 0, 300]]}, "colours"),
         ({"levels": [0.5, -0.5]}, "levels"),
         ({"levels": [0.0, 2.0]}, "levels"),
+        ({"levels": [0.0, 1e-17]}, "levels"),
+        ({"levels": [0.0, float("nan")]}, "levels"),
         ({"specials": ["<pad>"]}, "specials"),
         ({"sounds": []}, "keys"),
     ],
