@@ -17,7 +17,7 @@ from .record import MediaFile, Record, encode_flac
 
 FAMILY_ATTRIBUTES = ("colour", "shape", "element")
 MEMBER_ATTRIBUTES = ("size", "pose", "pitch")
-DEFAULT_NUM_CREATURES = 512
+DEFAULT_NUM_CREATURES = 2048
 NUM_FAMILIES = int(np.prod([len(ATTRIBUTES[name]) for name in FAMILY_ATTRIBUTES]))
 MAX_NUM_CREATURES = int(np.prod([len(values) for values in ATTRIBUTES.values()]))
 

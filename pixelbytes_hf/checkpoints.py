@@ -58,6 +58,7 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
         try:
             json.dump(content, file, indent=1)
             file.flush()
+            os.chmod(file.name, 0o644)  # a temporary file is its owner's alone
             os.replace(file.name, target)
         except BaseException:
             os.unlink(file.name)

@@ -69,6 +69,10 @@ def test_generate_goes_from_sprite_to_sentence_and_on_from_half_a_sprite(run_fol
             ["train", "--dataset", "{corpus}", "--preset", "mini", "--output-dir", "{tmp}/y", "--batch-size", "0"],
             "batch_size",
         ),
+        (
+            ["train", "--dataset", "{corpus}", "--preset", "mini", "--output-dir", "{tmp}/y", "--model", '{{"size": 3}}'],
+            "size",
+        ),
         (["evaluate", "{run}", "--dataset", "{tmp}/absent"], "absent"),
         (["evaluate", "{run}", "--dataset", "{corpus}", "--split", "nope"], "nope"),
     ],
@@ -89,6 +93,16 @@ def test_checkpoint_of_another_vocabulary_is_refused(run_folder, tmp_path, capsy
     ActionPixelBytesTokenizer(preset="full").save_pretrained(tmp_path / "mixed")
     assert main(["generate", str(tmp_path / "mixed"), "--out", str(tmp_path), "--text", "a"]) == 2
     assert "expected the same" in capsys.readouterr().err
+
+
+def test_a_checkpoint_cut_short_is_refused(run_folder, tmp_path, capsys):
+    import shutil
+
+    shutil.copytree(run_folder, tmp_path / "cut")
+    weights = tmp_path / "cut" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert main(["generate", str(tmp_path / "cut"), "--out", str(tmp_path), "--text", "a"]) == 2
+    assert "cut" in capsys.readouterr().err
 
 
 def test_presets_are_listed(capsys):

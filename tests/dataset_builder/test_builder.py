@@ -44,7 +44,7 @@ def test_mini_opens_with_load_dataset(mini, tmp_path):
     assert {name: split.num_rows for name, split in splits.items()} == {
         name: size.num_records for name, size in report.splits.items()
     }
-    assert sum(split.num_rows for split in splits.values()) == 512
+    assert sum(split.num_rows for split in splits.values()) == 2048
     features = splits["train"].features
     assert set(features) == COLUMNS | {"attributes"}
     assert (features["sprite"], features["audio"]) == (Image(), Audio(decode=False))
