@@ -319,8 +319,8 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
             strip_padding: Leave out padding at both ends.
 
         Raises:
-            ValueError: If an id is outside the vocabulary, there is more than one stream, or it is malformed and `errors`
-                is ``strict``.
+            ValueError: If an id is outside the vocabulary, there are several streams, or the one is malformed and
+                `errors` is ``strict``.
         """
         if errors not in ("strict", "report"):
             raise ValueError(f"errors must be 'strict' or 'report', got {errors!r}")

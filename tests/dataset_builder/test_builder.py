@@ -91,7 +91,7 @@ def test_card_counts_what_was_built(mini):
     for name, size in report.splits.items():
         assert f"| {name} | {size.num_records} | {size.num_families} |" in body
     assert "{" not in body.replace("`{", "")
-    assert json.loads((folder / REPORT_NAME).read_text())["splits"]["train"]["num_records"] == 408
+    assert json.loads((folder / REPORT_NAME).read_text())["splits"]["train"]["num_records"] == 1632
 
 
 def test_pokemon_opens_with_load_dataset(pokeapi, tmp_path):

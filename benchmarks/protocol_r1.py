@@ -1,0 +1,148 @@
+"""Protocol R1: 300 steps of 8 windows of 512 tokens at the paper's size, then matched bits on 16 species held out.
+
+Budget, data and evaluation are those of ``../shared/protocol_r1/README.md``: full windows only, training stride 256,
+validation without overlap and with a state of zero at each window's start.
+
+Recipes: ``paper`` is AdamW at a constant 1e-3 from torch's own initialisation. ``tuned`` has the same tokens, steps
+and parameters; what differs is listed in `RECIPES` and nowhere else.
+
+Run: ``python benchmarks/protocol_r1.py --objective predictive --recipe paper --seeds 0 1 2 --json r1.json``
+(two to three minutes a seed on two cores).
+"""
+
+import argparse
+import json
+import tempfile
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Subset
+from transformers import set_seed
+
+from pixelbytes_hf.grid import MODALITIES, Segment, gather_window
+from pixelbytes_hf.presets import get_preset
+from pixelbytes_hf.training import PixelBytesTrainer, build_model, make_training_arguments, make_windows
+from pixelbytes_hf.vocabulary import Vocabulary
+from pixelbytes_hf.windows import TokenCorpus, WindowDataset
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "protocol_r1"
+LENGTH, STRIDE, BATCH, STEPS = 512, 256, 8, 300
+NUM_VALIDATION_POSITIONS = 443_392
+COLUMNS = ("", "_text", "_pixel", "_level", "_row_end", "_segment_end")
+
+BUDGET: dict[str, Any] = {"window_length": LENGTH, "stride": STRIDE, "batch_size": BATCH, "max_steps": STEPS}
+RECIPES: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "tuned": {
+        "initialisation": "ordered",
+        "optimiser": "muon",
+        "matrix_learning_rate": 0.02,
+        "learning_rate": 3e-3,
+        "betas": (0.9, 0.95),
+        "schedule": "cosine",
+        "warmup_steps": 15,
+        "max_gradient_norm": 1.0,
+        "repeats": {"text": 18},
+    },
+}
+
+
+def read_corpus(folder: Path, split: str, vocabulary: Vocabulary) -> TokenCorpus:
+    """Return the species of a split, after checking that our contexts are the reference's."""
+    arrays, table = np.load(folder / "tokens.npz"), json.loads((folder / "tokens.json").read_text())
+    records = []
+    for species in table["splits"][split]:
+        ids, start, segments = arrays[f"{split}_{species['id']}"], 0, []
+        for modality, shape in zip(MODALITIES, species["shapes"], strict=True):
+            stop = start + int(np.prod(shape))
+            segments.append(Segment(modality, ids[start:stop].reshape(shape)))
+            start = stop
+        shapes = [segment.shape for segment in segments]
+        context = gather_window(ids, shapes, 0, len(ids), pad_id=vocabulary.pad_id).astype(np.uint8)
+        if zlib.crc32(np.ascontiguousarray(context)) != species["input_ids_crc32"]:
+            raise ValueError(f"{split} {species['id']}: contexts differ from those of the protocol")
+        records.append(segments)
+    return TokenCorpus.from_records(records, vocabulary)
+
+
+def full_windows(windows: WindowDataset) -> Subset[Any]:
+    """Return the windows of exactly `LENGTH` tokens: the protocol leaves the tails of the species out."""
+    places = (windows.locate(index) for index in range(len(windows)))
+    return Subset(windows, [index for index, (_, start, stop) in enumerate(places) if stop - start == LENGTH])
+
+
+def run_seed(
+    objective: str, recipe: str, seed: int, corpora: dict[str, TokenCorpus], vocabulary: Vocabulary
+) -> dict[str, Any]:
+    """Train and evaluate one model of the paper's size."""
+    plan = get_preset(f"paper-lstm-{objective}").replace(**BUDGET, **RECIPES[recipe], seed=seed)
+    set_seed(seed)
+    model = build_model(plan, vocabulary, corpora["train"])
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"save_strategy": "no", "eval_strategy": "no", "use_cpu": True}
+        trainer = PixelBytesTrainer(
+            model,
+            make_training_arguments(plan.training, folder, **options),
+            settings=plan.training,
+            vocabulary=vocabulary,
+            train_dataset=full_windows(make_windows(corpora["train"], plan.training)),
+            eval_dataset=full_windows(WindowDataset(corpora["validation"], LENGTH)),
+        )
+        start = time.perf_counter()
+        trainer.train()
+        seconds = time.perf_counter() - start
+        metrics = trainer.evaluate()
+    if (trainer.state.global_step, metrics["eval_count"]) != (STEPS, NUM_VALIDATION_POSITIONS):
+        raise ValueError(f"protocol not kept: {trainer.state.global_step} steps, {metrics['eval_count']} positions")
+    figures = {name.removeprefix("eval_"): value for name, value in metrics.items()}
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return {"seed": seed, "parameters": parameters, "train_seconds": seconds, "figures": figures}
+
+
+def format_row(name: str, figures: dict[str, float]) -> str:
+    """Return one row of the README's table."""
+    cells = [
+        f"{figures[f'bits{c}']:.3f} / {figures[f'accuracy{c}']:.1%}" if index < 4 else f"{figures[f'bits{c}']:.2f}"
+        for index, c in enumerate(COLUMNS)
+    ]
+    return " | ".join([f"| {name}", *cells]) + " |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--objective", choices=("predictive", "autoregressive"), default="predictive")
+    parser.add_argument("--recipe", choices=tuple(RECIPES), default="paper")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--data", type=Path, default=SHARED)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    vocabulary = Vocabulary.from_preset("paper")
+    splits = (("train", "train"), ("validation", "val"))
+    corpora = {name: read_corpus(options.data, split, vocabulary) for name, split in splits}
+    print("| validation | all | text | pixel | level | row end | segment end |\n|---|---|---|---|---|---|---|")
+    runs = []
+    for seed in options.seeds:
+        runs.append(run_seed(options.objective, options.recipe, seed, corpora, vocabulary))
+        print(format_row(f"{options.objective}, {options.recipe}, seed {seed}", runs[-1]["figures"]), flush=True)
+    mean = {name: float(np.mean([run["figures"][name] for run in runs])) for name in runs[0]["figures"]}
+    print(format_row(f"{options.objective}, {options.recipe}, mean of {len(runs)}", mean))
+    if options.json:
+        result = {
+            "objective": options.objective,
+            "recipe": options.recipe,
+            "settings": RECIPES[options.recipe],
+            "data": {name: corpus.fingerprint for name, corpus in corpora.items()},
+            "mean": mean,
+            "runs": runs,
+        }
+        options.json.write_text(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

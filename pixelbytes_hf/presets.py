@@ -1,0 +1,212 @@
+"""Presets: named settings of a whole run; a variant is one row of `PRESETS`.
+
+Knows names and numbers; builds nothing. A preset holds what the tokenizer, the model's configuration and the training
+are made from; `Preset.replace` changes single values and refuses names that do not exist.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from .schedules import SCHEDULES, Schedule
+
+Initialisation = Literal["default", "ordered"]
+Optimiser = Literal["adamw", "muon"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Settings of a training run; the defaults are the paper's.
+
+    Args:
+        window_length: Tokens of a window, at most.
+        stride: Tokens from one window's start to the next.
+        repeats: Visits of a window in an epoch by modality it holds; see `WindowDataset`.
+        jitter: Whether windows' places vary from epoch to epoch; see `WindowDataset`.
+        openings: Further visits of each record's first `opening_length` tokens in an epoch; see `WindowDataset`.
+        opening_length: See there.
+        batch_size: Windows of a batch, in each process.
+        accumulation: Batches whose gradients are added before a step.
+        num_epochs: Passes over the windows.
+        max_steps: Optimiser steps in place of `num_epochs`, or None.
+        optimiser: AdamW, or Muon for the mixer's matrices with AdamW for the rest.
+        learning_rate: Largest learning rate of AdamW.
+        matrix_learning_rate: Largest learning rate of Muon.
+        betas: Decay rates of AdamW's two moments.
+        weight_decay: AdamW's, of weights but not of biases.
+        schedule: How the learning rate falls after the warm-up.
+        warmup_steps: Steps over which the learning rate rises from zero.
+        hold_ratio: Share of the steps after the warm-up before the learning rate begins to fall, in [0, 1).
+        final_ratio: Learning rate at the end over the largest one, for ``cosine`` and ``linear``.
+        max_gradient_norm: Gradients of a larger norm are scaled down to it; None leaves them.
+        initialisation: torch's own, or ``ordered``; see `initialise_ordered`.
+        memory_horizon: Positions that an ``ordered`` LSTM remembers from the start; see `initialise_ordered`.
+        eval_steps: Steps between validations, or None for one at each epoch's end.
+        save_steps: Steps between checkpoints, or None for one at each epoch's end.
+        keep_checkpoints: Number of checkpoints kept.
+        logging_steps: Steps between points of the training curve.
+        seed: Of the initial weights, the order of windows and the jitter.
+        bf16: Whether to compute in bfloat16 where that is safe.
+        report_to: Trackers to report to, for example ``("tensorboard",)``.
+
+    Raises:
+        ValueError: If a number leaves its range or a name is not among the choices.
+    """
+
+    window_length: int = 1024
+    stride: int = 512
+    repeats: Mapping[str, int] = field(default_factory=dict)
+    jitter: bool = False
+    openings: int = 0
+    opening_length: int = 256
+    batch_size: int = 32
+    accumulation: int = 1
+    num_epochs: float = 100
+    max_steps: int | None = None
+    optimiser: Optimiser = "adamw"
+    learning_rate: float = 1e-3
+    matrix_learning_rate: float = 0.02
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.01
+    schedule: Schedule = "constant"
+    warmup_steps: int = 0
+    hold_ratio: float = 0.0
+    final_ratio: float = 0.05
+    max_gradient_norm: float | None = None
+    initialisation: Initialisation = "default"
+    memory_horizon: int | None = None
+    eval_steps: int | None = None
+    save_steps: int | None = None
+    keep_checkpoints: int = 2
+    logging_steps: int = 10
+    seed: int = 0
+    bf16: bool = False
+    report_to: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check ranges and choices."""
+        for name, choices in (
+            ("optimiser", get_args(Optimiser)),
+            ("schedule", SCHEDULES),
+            ("initialisation", get_args(Initialisation)),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
+        for name in ("batch_size", "accumulation", "keep_checkpoints", "logging_steps", "num_epochs", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("max_steps", "eval_steps", "save_steps", "max_gradient_norm"):
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive or None, got {getattr(self, name)}")
+        if self.keep_checkpoints < 2:
+            raise ValueError(
+                f"keep_checkpoints must be at least 2, so that a cut write leaves one, got {self.keep_checkpoints}"
+            )
+        if not 0 <= self.final_ratio <= 1:
+            raise ValueError(f"final_ratio must be in [0, 1], got {self.final_ratio}")
+        if not 0 <= self.hold_ratio < 1:
+            raise ValueError(f"hold_ratio must be in [0, 1), got {self.hold_ratio}")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Everything a run is made from.
+
+    Args:
+        model: Keywords of `PixelBytesConfig`, but for those that the vocabulary gives.
+        tokenizer: Keywords of `ActionPixelBytesTokenizer`.
+        training: Settings of the run.
+    """
+
+    model: Mapping[str, Any]
+    tokenizer: Mapping[str, Any]
+    training: TrainingConfig
+
+    def replace(
+        self, *, model: Mapping[str, Any] | None = None, tokenizer: Mapping[str, Any] | None = None, **training: Any
+    ) -> "Preset":
+        """Return the preset with single values changed; a nested mapping is merged.
+
+        Args:
+            model: Keywords of `PixelBytesConfig`; ``mixer_config`` is merged into the preset's.
+            tokenizer: Keywords of `ActionPixelBytesTokenizer`.
+            training: Fields of `TrainingConfig`.
+
+        Raises:
+            ValueError: If `training` names no field of `TrainingConfig`.
+        """
+        fields = {item.name for item in dataclasses.fields(TrainingConfig)}
+        if unknown := sorted(training.keys() - fields):
+            raise ValueError(f"training settings have no {unknown}: expected names among {sorted(fields)}")
+        changed = dict(model or {})
+        if "mixer_config" in changed:
+            changed["mixer_config"] = {**self.model.get("mixer_config", {}), **changed["mixer_config"]}
+        return Preset(
+            model={**self.model, **changed},
+            tokenizer={**self.tokenizer, **(tokenizer or {})},
+            training=dataclasses.replace(self.training, **training),
+        )
+
+
+def _lstm(hidden_size: int, num_layers: int = 2) -> dict[str, Any]:
+    return {"model_type": "pixelbytes_lstm", "hidden_size": hidden_size, "num_hidden_layers": num_layers}
+
+
+_PAPER_TOKENIZER = {"preset": "paper", "slicing": {"image": 2, "audio": 2}}
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "paper-lstm-predictive": Preset(
+            model={"objective": "predictive", "embedding_dim": 128, "mixer_config": _lstm(512)},
+            tokenizer=_PAPER_TOKENIZER,
+            training=TrainingConfig(),
+        ),
+        "paper-lstm-autoregressive": Preset(
+            model={"objective": "autoregressive", "embedding_dim": 128, "mixer_config": _lstm(512)},
+            tokenizer=_PAPER_TOKENIZER,
+            training=TrainingConfig(),
+        ),
+        # records of the embedded corpus are short: one window holds a whole one
+        "mini": Preset(
+            model={"objective": "predictive", "embedding_dim": 128, "mixer_config": _lstm(256)},
+            tokenizer={"preset": "paper", "slicing": {"image": 1, "audio": 2}, "sampling_rate_hz": 4000},
+            training=TrainingConfig(
+                window_length=2048,
+                stride=2048,
+                # a sentence and a first frame: what to draw is harder to learn than how to go on
+                openings=6,
+                opening_length=224,
+                batch_size=16,
+                num_epochs=1,
+                optimiser="muon",
+                learning_rate=2e-3,
+                matrix_learning_rate=0.01,
+                betas=(0.9, 0.95),
+                schedule="cosine",
+                warmup_steps=20,
+                hold_ratio=0.5,
+                max_gradient_norm=1.0,
+                initialisation="ordered",
+                memory_horizon=400,
+                eval_steps=100,
+            ),
+        ),
+    }
+)
+
+
+def get_preset(name: str) -> Preset:
+    """Return the preset of that name.
+
+    Raises:
+        ValueError: If there is none.
+
+    Example:
+        >>> get_preset("paper-lstm-predictive").training.window_length
+        1024
+    """
+    if name not in PRESETS:
+        raise ValueError(f"preset must be one of {sorted(PRESETS)}, got {name!r}")
+    return PRESETS[name]

@@ -1,0 +1,459 @@
+"""Training: transformers' Trainer with matched-bits validation, exact resume and the curves of the run.
+
+`train` goes from data and a preset to a folder with model, tokenizer and curves; `PixelBytesTrainer` is the Trainer it
+uses. The curves (``history.json``) and what the run was made from (``training.json``) are plain JSON.
+
+Shapes: B windows, L positions, V vocabulary, K kinds of tokens.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import (
+    EvalPrediction,
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.utils import logging
+
+from .checkpoints import find_newest_complete, read_json, write_json, write_pretrained
+from .configuration_pixelbytes import PixelBytesConfig
+from .corpus_layout import save_layout
+from .initialisation import initialise_ordered
+from .modeling_pixelbytes import aPxBySequenceModel
+from .optimisers import MuonAdamW, muon_groups
+from .presets import Preset, TrainingConfig, get_preset
+from .schedules import learning_rate_factor
+from .tokenization_pixelbytes import IGNORED_LABEL, ActionPixelBytesTokenizer
+from .vocabulary import KINDS, Vocabulary
+from .windows import TokenCorpus, WindowCollator, WindowDataset, WindowSampler, tokenize_dataset
+
+HISTORY_NAME = "history.json"
+RECORD_NAME = "training.json"
+CHECKPOINTS_NAME = "checkpoints"
+_NATS_PER_BIT = float(np.log(2.0))
+_FREE_TO_CHANGE = ("keep_checkpoints", "report_to")  # settings that a resumed run may change
+
+
+class PixelBytesTrainer(Trainer):
+    """Trainer of an `aPxBySequenceModel` on windows.
+
+    Validation gives the matched figures of every kind of token, ``eval_bits`` and ``eval_accuracy`` over all and
+    ``eval_bits_<kind>``, ``eval_accuracy_<kind>``, ``eval_count_<kind>``: sums over tokens divided at the end, not
+    means of batch means, so that they do not depend on the batch size or the number of processes.
+
+    Args:
+        model: To train.
+        args: From `make_training_arguments`.
+        settings: Of the run; optimiser, schedule and weights of the kinds are read from here.
+        vocabulary: The tables; they say which kind an id is.
+        train_dataset: Windows to learn from.
+        eval_dataset: Windows to validate on.
+        callbacks: Beside the Trainer's own.
+
+    Raises:
+        ValueError: If `args` keeps data workers alive over epochs, which would not see the epoch change.
+    """
+
+    def __init__(
+        self,
+        model: aPxBySequenceModel,
+        args: TrainingArguments,
+        *,
+        settings: TrainingConfig,
+        vocabulary: Vocabulary,
+        train_dataset: WindowDataset | None = None,
+        eval_dataset: WindowDataset | None = None,
+        callbacks: list[TrainerCallback] | None = None,
+    ) -> None:
+        """Set the Trainer up for windows."""
+        if args.dataloader_persistent_workers:
+            raise ValueError("dataloader_persistent_workers must be False, so that set_epoch reaches the windows")
+        self.settings = settings
+        self.kind_of_id = torch.from_numpy(vocabulary.kind_of_id.astype(np.int64))
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=WindowCollator(vocabulary.pad_id),
+            train_dataset=train_dataset,
+            eval_dataset=eval_dataset,
+            compute_metrics=summarise_kinds,
+            callbacks=callbacks,
+        )
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> WindowSampler:
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        sampler = WindowSampler(dataset, self.settings.seed, batch_size=self.settings.batch_size)
+        self.add_callback(_EpochTeller(sampler))
+        return sampler
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Return the optimiser that the settings name."""
+        if self.settings.optimiser == "adamw" or self.optimizer is not None:
+            return super().create_optimizer(model)
+        groups = muon_groups(
+            self.model if model is None else model,
+            matrix_learning_rate=self.settings.matrix_learning_rate,
+            learning_rate=self.settings.learning_rate,
+            weight_decay=self.settings.weight_decay,
+        )
+        self.optimizer = MuonAdamW(groups, betas=self.settings.betas)
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
+        """Return the schedule that the settings describe."""
+        if self.lr_scheduler is None:
+            factor = partial(
+                learning_rate_factor,
+                schedule=self.settings.schedule,
+                num_steps=num_training_steps,
+                warmup_steps=self.settings.warmup_steps,
+                hold_ratio=self.settings.hold_ratio,
+                final_ratio=self.settings.final_ratio,
+            )
+            self.lr_scheduler = LambdaLR(self.optimizer if optimizer is None else optimizer, factor)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[None, Tensor, Tensor]:
+        """Return no loss, the sums of every window and kind (B, K, 3): nats, hits, count; and a placeholder (B,)."""
+        inputs = self._prepare_inputs(inputs)
+        labels = inputs.pop("labels")
+        with torch.no_grad(), self.compute_loss_context_manager():
+            logits = self.model.objective.new_token_logits(model(**inputs, use_cache=False).logits)
+        sums = sum_kinds(logits, labels, self.kind_of_id.to(labels.device))
+        return None, sums, labels.new_zeros(len(labels))
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """Write nothing: cards are made from measured figures elsewhere, and are not to be overwritten."""
+
+
+class _EpochTeller(TrainerCallback):
+    """Tells sampler and windows the epoch; accelerate does so too, but not with several processes."""
+
+    def __init__(self, sampler: WindowSampler) -> None:
+        self.sampler = sampler
+
+    def on_epoch_begin(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        self.sampler.set_epoch(int(state.epoch or 0))
+
+
+def sum_kinds(logits: Tensor, labels: Tensor, kind_of_id: Tensor) -> Tensor:
+    """Return nats, hits and count of every kind in every window.
+
+    Args:
+        logits: (B, L, V).
+        labels: (B, L), `IGNORED_LABEL` where no target.
+        kind_of_id: Index into `KINDS` of every id, (V,) int64.
+
+    Returns:
+        (B, K, 3) float64.
+    """
+    is_target = labels != IGNORED_LABEL
+    scores = logits.float().flatten(0, 1)
+    nats = F.cross_entropy(scores, labels.flatten(), ignore_index=IGNORED_LABEL, reduction="none")
+    hits = (logits.argmax(-1) == labels) & is_target
+    values = torch.stack([nats.view_as(labels).double(), hits.double(), is_target.double()], dim=-1)
+    kinds = kind_of_id[labels.clamp(min=0)]
+    sums = values.new_zeros(len(labels), len(KINDS), 3)
+    return sums.scatter_add_(1, kinds[..., None].expand_as(values), values)
+
+
+def summarise_kinds(prediction: EvalPrediction) -> dict[str, float]:
+    """Return bits, accuracy and count of all tokens and of every kind that occurs.
+
+    Args:
+        prediction: Its `predictions` are the sums (windows, K, 3) of `sum_kinds`.
+    """
+    by_kind = np.asarray(prediction.predictions, np.float64).sum(0)
+    rows = {"": by_kind.sum(0)} | {f"_{kind}": row for kind, row in zip(KINDS, by_kind, strict=True) if row[2]}
+    metrics: dict[str, float] = {}
+    for name, (nats, hits, count) in rows.items():
+        metrics |= {
+            f"bits{name}": float(nats / count / _NATS_PER_BIT),
+            f"accuracy{name}": float(hits / count),
+            f"count{name}": int(count),
+        }
+    return metrics
+
+
+class HistoryWriter(TrainerCallback):
+    """Writes the curves of the run as JSON for figures, at every validation, checkpoint and at the end.
+
+    The file holds ``train``, points with ``step``, ``epoch``, ``loss`` (the objective's, in nats per target),
+    ``grad_norm`` and ``learning_rate``, and ``validation``, points with ``step``, ``epoch`` and the figures of
+    `summarise_kinds`.
+
+    Args:
+        path: File to write.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Keep the path."""
+        self.path = path
+
+    def write(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write the file."""
+        if not state.is_world_process_zero:
+            return
+        train = [point for point in state.log_history if "loss" in point]
+        validation = [
+            {name.removeprefix("eval_"): value for name, value in point.items()}
+            for point in state.log_history
+            if "eval_bits" in point
+        ]
+        write_json(self.path, {"train": train, "validation": validation})
+
+    on_evaluate = on_save = on_train_end = write
+
+
+class QuietProgress(ProgressCallback):
+    """The Trainer's progress bar, with the newest figures beside it instead of lines of them."""
+
+    def on_log(self, args: TrainingArguments, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        """Show loss or bits beside the bar."""
+        shown = {name: logs[name] for name in ("loss", "eval_bits") if name in (logs or {})}
+        if state.is_world_process_zero and self.training_bar is not None and shown:
+            self.training_bar.set_postfix(shown)
+
+
+def make_training_arguments(
+    settings: TrainingConfig, folder: str | os.PathLike[str], *, has_validation: bool = True, **options: Any
+) -> TrainingArguments:
+    """Return the Trainer's arguments for a run, with what a model of contexts needs.
+
+    Args:
+        settings: Of the run.
+        folder: Of the checkpoints.
+        has_validation: Whether there is data to validate on.
+        options: Other fields of `TrainingArguments`, for example ``use_cpu`` or ``dataloader_num_workers``.
+    """
+    fields: dict[str, Any] = {
+        "output_dir": os.fspath(folder),
+        "per_device_train_batch_size": settings.batch_size,
+        "per_device_eval_batch_size": settings.batch_size,
+        "gradient_accumulation_steps": settings.accumulation,
+        "num_train_epochs": settings.num_epochs,
+        "max_steps": settings.max_steps or -1,
+        "learning_rate": settings.learning_rate,
+        "adam_beta1": settings.betas[0],
+        "adam_beta2": settings.betas[1],
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.max_gradient_norm or 0.0,
+        "eval_strategy": ("steps" if settings.eval_steps else "epoch") if has_validation else "no",
+        "eval_steps": settings.eval_steps,
+        "save_strategy": "steps" if settings.save_steps else "epoch",
+        "save_steps": settings.save_steps or 500,
+        "save_total_limit": settings.keep_checkpoints,
+        "logging_steps": settings.logging_steps,
+        "logging_nan_inf_filter": False,  # a loss that is not a number is to be seen
+        "seed": settings.seed,
+        "bf16": settings.bf16,
+        "report_to": list(settings.report_to) or "none",
+        "remove_unused_columns": False,  # the windows' columns are all the model's
+        "label_names": ["labels"],
+        "ddp_find_unused_parameters": False,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "use_cpu": not torch.accelerator.is_available(),  # else several processes without one do not find each other
+    }
+    return TrainingArguments(**fields | options)
+
+
+def train(
+    data: Any,
+    preset: str | Preset,
+    output_dir: str | os.PathLike[str],
+    *,
+    tokenizer: ActionPixelBytesTokenizer | None = None,
+    model: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    **overrides: Any,
+) -> Path:
+    """Train a model and return its folder: model, tokenizer, ``history.json``, ``training.json`` and checkpoints.
+
+    Started by ``torchrun`` or ``accelerate launch``, each process reads its share of the windows, and the gradients
+    are those of one process with batches as large as all of theirs together; only the last batch of an epoch, where
+    it is not full, is filled up with windows from the epoch's beginning.
+
+    Args:
+        data: Training data, or a mapping with ``train`` and perhaps ``validation``; each a `TokenCorpus` or a
+            `datasets.Dataset` with the builder's columns.
+        preset: Name in `presets.PRESETS`, or a preset of one's own.
+        output_dir: Folder to make; with `resume`, to go on in.
+        tokenizer: Of the data; by default the preset's.
+        model: Keywords of `PixelBytesConfig` in place of the preset's.
+        resume: Go on from the newest complete checkpoint in `output_dir`, if there is one.
+        progress: Whether to show progress bars.
+        overrides: Fields of `TrainingConfig` in place of the preset's.
+
+    Raises:
+        FileExistsError: If `output_dir` is not empty and `resume` is False.
+        ValueError: If a name is unknown, the tokenizer does not match the data, or the run to resume was another one.
+    """
+    plan = (get_preset(preset) if isinstance(preset, str) else preset).replace(model=model, **overrides)
+    settings, folder = plan.training, Path(output_dir)
+    tokenizer = ActionPixelBytesTokenizer(**plan.tokenizer) if tokenizer is None else tokenizer
+    corpora = _as_corpora(data, tokenizer, progress)
+    args = make_training_arguments(
+        settings, folder / CHECKPOINTS_NAME, has_validation="validation" in corpora, disable_tqdm=not progress
+    )
+    set_seed(settings.seed)
+    new_model = build_model(plan, tokenizer.tables, corpora["train"])
+    with args.main_process_first(desc="prepare the output folder"):
+        if args.process_index == 0:
+            _open_folder(folder, _describe_run(plan, corpora), resume=resume)
+    trainer = PixelBytesTrainer(
+        new_model,
+        args,
+        settings=settings,
+        vocabulary=tokenizer.tables,
+        train_dataset=make_windows(corpora["train"], settings),
+        eval_dataset=WindowDataset(corpora["validation"], settings.window_length) if "validation" in corpora else None,
+        callbacks=[HistoryWriter(folder / HISTORY_NAME)],
+    )
+    trainer.remove_callback(ProgressCallback if progress else PrinterCallback)
+    if progress:
+        trainer.add_callback(QuietProgress)
+    checkpoint = find_newest_complete(args.output_dir, num_processes=args.world_size) if resume else None
+    with _no_bars_for_writing():
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        if trainer.eval_dataset is not None and not _is_evaluated(trainer):
+            trainer.evaluate()
+        if args.process_index == 0:
+            save_layout(corpora["train"], folder)
+            write_pretrained(folder, trainer.accelerator.unwrap_model(trainer.model), tokenizer)
+    trainer.accelerator.wait_for_everyone()
+    return folder
+
+
+def make_windows(corpus: TokenCorpus, settings: TrainingConfig) -> WindowDataset:
+    """Return the training windows that the settings describe."""
+    return WindowDataset(
+        corpus,
+        settings.window_length,
+        stride=settings.stride,
+        seed=settings.seed,
+        jitter=settings.jitter,
+        repeats=settings.repeats,
+        openings=settings.openings,
+        opening_length=settings.opening_length,
+    )
+
+
+def build_model(plan: Preset, vocabulary: Vocabulary, corpus: TokenCorpus) -> aPxBySequenceModel:
+    """Return a new model of the preset for a vocabulary, initialised as its settings say.
+
+    Args:
+        plan: The preset.
+        vocabulary: Gives the number of ids, and which of them pad and end rows and segments.
+        corpus: Whose frequencies of ids the ``ordered`` initialisation starts from.
+    """
+    config = PixelBytesConfig(
+        vocab_size=vocabulary.size,
+        vocabulary_digest=vocabulary.digest,
+        pad_token_id=vocabulary.pad_id,
+        row_end_id=vocabulary.row_end_id,
+        segment_end_id=vocabulary.segment_end_id,
+        **plan.model,
+    )
+    model = aPxBySequenceModel(config)
+    if plan.training.initialisation == "ordered":
+        counts = np.bincount(corpus.ids, minlength=vocabulary.size)
+        initialise_ordered(model, vocabulary, counts, memory_horizon=plan.training.memory_horizon)
+    return model
+
+
+@contextmanager
+def _no_bars_for_writing() -> Iterator[None]:
+    """Keep transformers from drawing a bar for every checkpoint it writes."""
+    was_shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_shown:
+            logging.enable_progress_bar()
+
+
+def _as_corpora(data: Any, tokenizer: ActionPixelBytesTokenizer, progress: bool) -> dict[str, TokenCorpus]:
+    splits = dict(data) if isinstance(data, Mapping) else {"train": data}
+    if "train" not in splits:
+        raise ValueError(f"data must have a split 'train', got {sorted(splits)}")
+    corpora = {}
+    for name in ("train", "validation"):
+        split = splits.get(name)
+        if split is None:
+            continue
+        is_corpus = isinstance(split, TokenCorpus)
+        corpora[name] = split if is_corpus else tokenize_dataset(split, tokenizer, progress=progress)
+        if corpora[name].vocabulary != tokenizer.tables:
+            raise ValueError(
+                f"the {name} corpus has a vocabulary of {corpora[name].vocabulary.size} ids that is not the "
+                f"tokenizer's of {tokenizer.tables.size}: expected the same tables"
+            )
+    return corpora
+
+
+def _describe_run(plan: Preset, corpora: Mapping[str, TokenCorpus]) -> dict[str, Any]:
+    return {
+        "model": dict(plan.model),
+        "tokenizer": dict(plan.tokenizer),
+        "settings": dataclasses.asdict(plan.training),
+        "data": {name: {"fingerprint": c.fingerprint, "num_tokens": c.num_tokens} for name, c in corpora.items()},
+        "versions": {name: version(name) for name in ("torch", "transformers", "accelerate", "numpy")},
+    }
+
+
+def _open_folder(folder: Path, description: dict[str, Any], *, resume: bool) -> None:
+    record = folder / RECORD_NAME
+    if folder.exists() and any(folder.iterdir()):
+        if not resume:
+            raise FileExistsError(f"folder {str(folder)!r} is not empty: expected a free name, or resume=True")
+        if not record.is_file():
+            raise ValueError(f"folder {str(folder)!r} has no {RECORD_NAME}: it is no run that can be resumed")
+        _check_same_run(read_json(record), description)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(record, description)
+
+
+def _check_same_run(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Refuse to resume with other settings: the schedule and the order of windows would not be those of the run."""
+    for part in ("model", "tokenizer", "settings", "data"):
+        before, after = _normalise(old[part]), _normalise(new[part])
+        names = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
+        if changed := [name for name in names if name not in _FREE_TO_CHANGE]:
+            raise ValueError(
+                f"the run to resume had other {part}: {changed[0]} was {before.get(changed[0])!r}, "
+                f"got {after.get(changed[0])!r}"
+            )
+
+
+def _normalise(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+
+
+def _is_evaluated(trainer: Trainer) -> bool:
+    last = trainer.state.global_step
+    return any("eval_bits" in point and point["step"] == last for point in trainer.state.log_history)

@@ -1,0 +1,289 @@
+"""Training: it learns, it resumes exactly, its figures do not depend on batches or processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from pixelbytes_hf.grid import audio_segment, image_segment, text_segment
+from pixelbytes_hf.presets import get_preset
+from pixelbytes_hf.tokenization_pixelbytes import IGNORED_LABEL, ActionPixelBytesTokenizer
+from pixelbytes_hf.training import (
+    PixelBytesTrainer,
+    build_model,
+    make_training_arguments,
+    make_windows,
+    sum_kinds,
+    summarise_kinds,
+    train,
+)
+from pixelbytes_hf.vocabulary import KINDS, Vocabulary
+from pixelbytes_hf.windows import TokenCorpus, WindowCollator, WindowDataset
+
+PAPER = Vocabulary.from_preset("paper")
+# a small model, dropout and jitter on: everything random takes part in what is resumed
+MODEL = {"embedding_dim": 24, "mixer_config": {"hidden_size": 16, "num_hidden_layers": 2, "dropout": 0.2}}
+RUN = {"window_length": 24, "stride": 24, "batch_size": 3, "num_epochs": 3, "save_steps": 4, "eval_steps": 4}
+RUN |= {"jitter": True, "warmup_steps": 2, "logging_steps": 1}
+
+
+def make_corpus(num_records=7, seed=0):
+    rng = np.random.default_rng(seed)
+    return TokenCorpus.from_records(
+        [
+            [
+                text_segment(rng.integers(3, 58, 4 + n), PAPER),
+                image_segment(rng.integers(58, 62, (2, 3, 3)), PAPER),
+                audio_segment(rng.integers(113, 120, (4 + n % 3, 2)), PAPER),
+            ]
+            for n in range(num_records)
+        ],
+        PAPER,
+    )
+
+
+def run(folder, *, num_records=7, **options):
+    splits = {"train": make_corpus(num_records), "validation": make_corpus(3, seed=1)}
+    return train(splits, "mini", folder, model=MODEL, progress=False, **{**RUN, **options})
+
+
+def weights(folder):
+    return {name: value.clone() for name, value in AutoModelForCausalLM.from_pretrained(folder).state_dict().items()}
+
+
+def assert_same_weights(one, other):
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def make_trainer(folder, preset="mini", corpus=None, **options):
+    plan = get_preset(preset).replace(model=MODEL, **{**RUN, **options})
+    corpus = corpus or make_corpus()
+    torch.manual_seed(0)
+    return PixelBytesTrainer(
+        build_model(plan, PAPER, corpus),
+        make_training_arguments(plan.training, folder, disable_tqdm=True, use_cpu=True),
+        settings=plan.training,
+        vocabulary=PAPER,
+        train_dataset=make_windows(corpus, plan.training),
+        eval_dataset=WindowDataset(corpus, plan.training.window_length),
+    )
+
+
+@pytest.mark.parametrize(
+    ("preset", "optimiser"), [("paper-lstm-predictive", "adamw"), ("paper-lstm-autoregressive", "muon")]
+)
+def test_one_batch_overfits(tmp_path, preset, optimiser):
+    options = {"max_steps": 200, "save_steps": 200, "eval_steps": 200, "logging_steps": 50, "optimiser": optimiser}
+    corpus = make_corpus(1)
+    plan = {"jitter": False, "learning_rate": 0.01, "window_length": 64, "stride": 64}
+    model = {"embedding_dim": 96, "mixer_config": {"dropout": 0.0, "hidden_size": 96}}
+    folder = train(
+        {"train": corpus, "validation": corpus},
+        get_preset(preset).replace(model=MODEL),
+        tmp_path / "run",
+        model=model,
+        progress=False,
+        **{**RUN, **options, **plan},
+    )
+    last = json.loads((folder / "history.json").read_text())["validation"][-1]
+    assert last["bits"] < 0.2 and last["accuracy"] > 0.95
+    assert last["count"] == corpus.num_tokens
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, optimiser):
+    whole = run(tmp_path / "whole", optimiser=optimiser)
+    step, calls = PixelBytesTrainer.training_step, []
+
+    def fail_at_the_tenth(self, *args, **kwargs):
+        calls.append(1)
+        if len(calls) == 10:  # in the second epoch, past checkpoint-8
+            raise KeyboardInterrupt
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(PixelBytesTrainer, "training_step", fail_at_the_tenth)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", optimiser=optimiser)
+    monkeypatch.undo()
+    # what a kill during the next checkpoint leaves: the model, but not the state that is written last
+    (tmp_path / "cut" / "checkpoints" / "checkpoint-9").mkdir()
+    cut = run(tmp_path / "cut", optimiser=optimiser, resume=True)
+    assert_same_weights(weights(whole), weights(cut))
+    histories = [json.loads((folder / "history.json").read_text()) for folder in (whole, cut)]
+    assert [point["loss"] for point in histories[0]["train"]] == [point["loss"] for point in histories[1]["train"]]
+    assert [point["bits"] for point in histories[0]["validation"]] == [p["bits"] for p in histories[1]["validation"]]
+
+
+def test_resume_before_the_first_checkpoint_starts_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(PixelBytesTrainer, "train", lambda self, **options: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut")
+    monkeypatch.undo()
+    assert_same_weights(weights(run(tmp_path / "cut", resume=True)), weights(run(tmp_path / "whole")))
+
+
+@pytest.mark.slow
+def test_killed_process_resumes_to_the_same_weights(tmp_path):
+    script = "import sys; sys.path[:0] = sys.argv[2:]; from test_training import run; run(sys.argv[1], save_steps=1)"
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "cut"), *paths])
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "cut" / "checkpoints" / "checkpoint-3").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    cut = run(tmp_path / "cut", save_steps=1, resume=True)
+    assert_same_weights(weights(cut), weights(run(tmp_path / "whole", save_steps=1)))
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys; sys.path[:0] = sys.argv[2:4]\n"
+        "from test_training import run, MODEL\n"
+        "MODEL['mixer_config']['dropout'] = 0.0\n"
+        "folder = run(sys.argv[1], batch_size=int(sys.argv[4]), num_records=8)\n"  # 16 windows: batches are full
+        "import torch.distributed as d\n"
+        "world = d.get_world_size() if d.is_initialized() else 1\n"
+        "open(f'{sys.argv[1]}.world', 'w').write(str(world))\n"
+    )
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    for start, name, batch in (([sys.executable], "one", 4), (launch, "two", 2)):
+        subprocess.run([*start, script, tmp_path / name, *paths, str(batch)], check=True, env=environment, timeout=300)
+    assert [(tmp_path / f"{name}.world").read_text() for name in ("one", "two")] == ["1", "2"]
+    one, two = (weights(tmp_path / name) for name in ("one", "two"))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=2e-6)
+    histories = [json.loads((tmp_path / name / "history.json").read_text())["validation"] for name in ("one", "two")]
+    assert [point["count"] for point in histories[0]] == [point["count"] for point in histories[1]]
+    assert [p["bits"] for p in histories[0]] == pytest.approx([p["bits"] for p in histories[1]], rel=1e-5)
+
+
+def test_sums_of_kinds_equal_a_loop(rng):
+    logits = torch.from_numpy(rng.normal(size=(3, 5, PAPER.size))).float()
+    labels = torch.tensor([[4, 60, 2, 1, 150], [58, 58, 3, 114, 1], [2, 5, -100, -100, -100]])
+    expected = np.zeros((3, len(KINDS), 3))
+    for row in range(3):
+        for place in range(5):
+            if labels[row, place] != IGNORED_LABEL:
+                chances = logits[row, place].softmax(-1)
+                token = int(labels[row, place])
+                kind = PAPER.kind_of_id[token]
+                expected[row, kind] += [-chances[token].log(), float(chances.argmax() == token), 1]
+    sums = sum_kinds(logits, labels, torch.from_numpy(PAPER.kind_of_id.astype(np.int64)))
+    np.testing.assert_allclose(sums.numpy(), expected, rtol=1e-5)
+
+
+def test_bits_are_sums_over_tokens_not_means_of_windows():
+    sums = np.zeros((2, len(KINDS), 3))
+    sums[0, KINDS.index("text")] = [3 * np.log(2), 1, 1]
+    sums[1, KINDS.index("text")] = [9 * np.log(2), 2, 5]
+    sums[1, KINDS.index("pixel")] = [4 * np.log(2), 3, 4]
+    prediction = type("Prediction", (), {"predictions": sums})()
+    metrics = summarise_kinds(prediction)
+    assert metrics == pytest.approx(
+        {
+            **{"bits": 1.6, "accuracy": 0.6, "count": 10},
+            **{"bits_text": 2.0, "accuracy_text": 0.5, "count_text": 6},
+            **{"bits_pixel": 1.0, "accuracy_pixel": 0.75, "count_pixel": 4},
+        }
+    )
+
+
+def test_validation_does_not_depend_on_the_batch_size(tmp_path):
+    figures = []
+    for batch in (1, 4, 64):
+        metrics = make_trainer(tmp_path / str(batch), batch_size=batch).evaluate()
+        figures.append([value for name, value in metrics.items() if "bits" in name or "count" in name])
+    assert figures[0] == pytest.approx(figures[1], rel=1e-6) and figures[0] == pytest.approx(figures[2], rel=1e-6)
+
+
+def test_validation_scores_the_new_token_of_either_objective(tmp_path):
+    trainer = make_trainer(tmp_path, preset="paper-lstm-autoregressive")
+    metrics = trainer.evaluate()
+    windows = trainer.eval_dataset
+    nats = 0.0
+    with torch.no_grad():
+        for index in range(len(windows)):
+            batch = WindowCollator()([windows[index]])
+            logits = trainer.model(batch["input_ids"]).logits[..., -1, :]
+            nats += float(torch.nn.functional.cross_entropy(logits[0], batch["labels"][0], reduction="sum"))
+    assert metrics["eval_bits"] == pytest.approx(nats / windows.corpus.num_tokens / np.log(2), rel=1e-5)
+
+
+def test_epoch_reaches_the_windows(tmp_path):
+    trainer = make_trainer(tmp_path, save_steps=None, eval_steps=None, num_epochs=3)
+    seen = []
+    trainer.train_dataset.set_epoch = lambda epoch: seen.append(epoch)
+    trainer.train()
+    assert sorted(set(seen)) == [0, 1, 2]
+
+
+def test_folder_holds_model_tokenizer_and_curves(tmp_path):
+    folder = run(tmp_path / "run")
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    assert isinstance(tokenizer, ActionPixelBytesTokenizer) and model.config.vocab_size == tokenizer.vocab_size
+    history = json.loads((folder / "history.json").read_text())
+    steps = [point["step"] for point in history["train"]]
+    assert steps == list(range(1, steps[-1] + 1)) and history["validation"][-1]["step"] == steps[-1]
+    assert all(np.isfinite(point["loss"]) for point in history["train"])
+    record = json.loads((folder / "training.json").read_text())
+    assert record["settings"]["window_length"] == 24
+    assert record["data"]["train"]["fingerprint"] == make_corpus().fingerprint
+    assert not list(folder.glob(".*"))
+
+
+def test_cards_are_never_overwritten(tmp_path):
+    trainer = make_trainer(tmp_path)
+    (tmp_path / "README.md").write_text("mine")
+    trainer.create_model_card(model_name="other")
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_folder_that_is_not_empty_is_refused(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="not empty"):
+        run(tmp_path / "run")
+    with pytest.raises(ValueError, match="no run that can be resumed"):
+        run(tmp_path / "run", resume=True)
+
+
+def test_resume_refuses_other_settings_or_data(tmp_path):
+    run(tmp_path / "run", max_steps=2)
+    with pytest.raises(ValueError, match="learning_rate was"):
+        run(tmp_path / "run", max_steps=2, learning_rate=0.5, resume=True)
+    with pytest.raises(ValueError, match="other data"):
+        train(make_corpus(2), "mini", tmp_path / "run", model=MODEL, resume=True, **{**RUN, "max_steps": 2})
+
+
+def test_data_that_does_not_fit_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="split 'train'"):
+        train({"test": make_corpus()}, "mini", tmp_path / "run")
+    with pytest.raises(ValueError, match="not the tokenizer's"):
+        train(make_corpus(), "mini", tmp_path / "run", tokenizer=ActionPixelBytesTokenizer(preset="full"))
+    with pytest.raises(ValueError, match="learning_speed"):
+        train(make_corpus(), "mini", tmp_path / "run", learning_speed=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_persistent_workers_are_refused(tmp_path):
+    plan = get_preset("mini").replace(model=MODEL)
+    args = make_training_arguments(
+        plan.training, tmp_path, has_validation=False, dataloader_num_workers=1, dataloader_persistent_workers=True
+    )
+    with pytest.raises(ValueError, match="persistent"):
+        PixelBytesTrainer(build_model(plan, PAPER, make_corpus()), args, settings=plan.training, vocabulary=PAPER)
