@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 QUICKSTART := outputs/quickstart
+POKEAPI ?= ../shared/data/pokeapi
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: quickstart test slow lint bench clean
+.PHONY: quickstart test slow lint bench protocol clean
 
 quickstart: $(VENV)/installed
 	rm -rf $(QUICKSTART)
@@ -22,7 +23,15 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy pixelbytes_hf dataset_builder
 
 bench: $(VENV)/installed-test
-	$(BIN)/python -m benchmarks
+	$(BIN)/python benchmarks/windows.py
+	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/generation.py --growth
+	$(BIN)/python benchmarks/tokenization.py --source $(POKEAPI)
+	$(BIN)/python benchmarks/baselines_sprites.py --source $(POKEAPI) --draws 6
+
+protocol: $(VENV)/installed-test
+	for recipe in "predictive paper" "autoregressive paper" "predictive tuned"; do set -- $$recipe; \
+	  $(BIN)/python benchmarks/protocol_r1.py --objective $$1 --recipe $$2 --seeds 0 1 2 || exit 1; done
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -154,7 +154,8 @@ def _lstm(hidden_size: int, num_layers: int = 2) -> dict[str, Any]:
     return {"model_type": "pixelbytes_lstm", "hidden_size": hidden_size, "num_hidden_layers": num_layers}
 
 
-_PAPER_TOKENIZER = {"preset": "paper", "slicing": {"image": 2, "audio": 2}}
+# one rate for all cries, as in protocol R1, so that generated sound has a known one: 8 kHz after slicing
+_PAPER_TOKENIZER = {"preset": "paper", "slicing": {"image": 2, "audio": 2}, "sampling_rate_hz": 16_000}
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
