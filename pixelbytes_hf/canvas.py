@@ -38,9 +38,13 @@ class Prompt:
         """Return checked inputs, their padding moved to the left; without inputs one empty row, as records begin.
 
         Raises:
-            TypeError: If ids are not integers.
+            TypeError: If inputs are not tensors, or ids not integers.
             ValueError: If shapes do not fit, an id is outside the vocabulary, or a prompt is nothing but padding.
         """
+        for name, value in (("input_ids", input_ids), ("labels", labels), ("attention_mask", mask)):
+            if value is not None and not isinstance(value, Tensor):
+                kind = type(value).__name__
+                raise TypeError(f"{name} must be a tensor, got {kind}: call the tokenizer with return_tensors='pt'")
         if input_ids is None:
             input_ids = torch.full((1, 1, CONTEXT_SIZE), config.pad_token_id)
         if input_ids.ndim != 3 or input_ids.shape[-1] != CONTEXT_SIZE or 0 in input_ids.shape:

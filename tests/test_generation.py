@@ -510,3 +510,8 @@ def test_bidirectional_model_is_refused():
 def test_unbounded_is_more_than_any_layout():
     largest = Layout((Image(frames=10**5, max_height=10**4, max_width=10**4),))
     assert LayoutGrammar(largest, LegalIds(PAPER)).most < UNBOUNDED
+
+
+def test_inputs_that_are_no_tensors_are_refused():
+    with pytest.raises(TypeError, match="return_tensors='pt'"):
+        random_model().generate(**ActionPixelBytesTokenizer()(text="a"), layout="image")
