@@ -70,7 +70,17 @@ def test_generate_goes_from_sprite_to_sentence_and_on_from_half_a_sprite(run_fol
             "batch_size",
         ),
         (
-            ["train", "--dataset", "{corpus}", "--preset", "mini", "--output-dir", "{tmp}/y", "--model", '{{"size": 3}}'],
+            [
+                "train",
+                "--dataset",
+                "{corpus}",
+                "--preset",
+                "mini",
+                "--output-dir",
+                "{tmp}/y",
+                "--model",
+                '{{"size": 3}}',
+            ],
             "size",
         ),
         (["evaluate", "{run}", "--dataset", "{tmp}/absent"], "absent"),
