@@ -151,7 +151,7 @@ def gather_context(grid: Ids, *, pad_id: int) -> Ids:
     for cell, offset in enumerate(NEIGHBOURS):
         here = tuple(slice(max(-o, 0), n - max(o, 0)) for o, n in zip(offset, grid.shape, strict=True))
         there = tuple(slice(max(o, 0), n - max(-o, 0)) for o, n in zip(offset, grid.shape, strict=True))
-        context[(*here, cell)] = grid[there]
+        context[..., cell][here] = grid[there]
     flat = context.reshape(-1, CONTEXT_SIZE)
     # the predecessor wraps at row ends, so it is a shift of the raster, not an offset in the grid
     flat[1:, NEW_TOKEN_CELL] = grid.reshape(-1)[:-1]

@@ -95,4 +95,5 @@ def _measure(values: NDArray[Any], scaling: Scaling) -> Scale:
 @cache
 def _midpoints(vocabulary: Vocabulary) -> NDArray[np.float64]:
     levels = np.array(vocabulary.levels)
-    return (levels[1:] + levels[:-1]) / 2
+    midpoints: NDArray[np.float64] = (levels[1:] + levels[:-1]) / 2
+    return midpoints

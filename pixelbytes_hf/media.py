@@ -21,6 +21,16 @@ Source = str | os.PathLike[str] | bytes | BinaryIO | dict[str, Any] | Image.Imag
 MAX_TOTAL_PIXELS = 64 * 1024 * 1024  # of all frames together: 256 MiB as RGBA
 DEFAULT_DURATION_MS = 100
 GIF_END = b";"
+# a cut file makes PIL raise almost anything
+_PICTURE_ERRORS = (
+    UnidentifiedImageError,
+    OSError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 
 
 class Frames(NamedTuple):
@@ -58,42 +68,37 @@ def read_frames(source: Source, *, step: int = 1) -> Frames:
         ValueError: If the data is no picture, is cut short, has no frame, or is larger than `MAX_TOTAL_PIXELS`.
     """
     name = describe_source(source)
-    is_image = isinstance(source, Image.Image)
-    shown = source.tell() if is_image else 0
     try:
-        image = source if is_image else Image.open(_open(source))
-        count = getattr(image, "n_frames", 1)
-        if count * image.width * image.height > MAX_TOTAL_PIXELS:
-            raise ValueError(
-                f"{name} holds {count} frames of {image.width} x {image.height}: expected at most "
-                f"{MAX_TOTAL_PIXELS} pixels in all (a decompression bomb?)"
-            )
-        arrays, durations = [], []
-        for index in range(count):
-            image.seek(index)
-            image.load()
-            duration = round(image.info.get("duration", 0))
-            if index % step == 0:
-                arrays.append(np.asarray(image.convert("RGBA")))
-                durations.append(duration)
-            else:
-                durations[-1] += duration
-    # a cut file makes PIL raise almost anything, IndexError and struct.error among them
-    except (
-        UnidentifiedImageError,
-        OSError,
-        SyntaxError,
-        EOFError,
-        IndexError,
-        struct.error,
-        Image.DecompressionBombError,
-    ) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+        if isinstance(source, Image.Image):
+            shown = source.tell()
+            try:
+                return _collect_frames(source, name, step)
+            finally:
+                source.seek(shown)  # the caller's image is left at the frame it was at
+        return _collect_frames(Image.open(_open(source)), name, step)
+    except FileNotFoundError:
+        raise
+    except _PICTURE_ERRORS as error:
         raise ValueError(f"{name} is not a readable picture: {error}") from error
-    finally:
-        if is_image:
-            source.seek(shown)  # the caller's image is left at the frame it was at
+
+
+def _collect_frames(image: Image.Image, name: str, step: int) -> Frames:
+    count = getattr(image, "n_frames", 1)
+    if count * image.width * image.height > MAX_TOTAL_PIXELS:
+        raise ValueError(
+            f"{name} holds {count} frames of {image.width} x {image.height}: expected at most "
+            f"{MAX_TOTAL_PIXELS} pixels in all (a decompression bomb?)"
+        )
+    arrays, durations = [], []
+    for index in range(count):
+        image.seek(index)
+        image.load()
+        duration = round(image.info.get("duration", 0))
+        if index % step == 0:
+            arrays.append(np.asarray(image.convert("RGBA")))
+            durations.append(duration)
+        else:
+            durations[-1] += duration
     if not arrays or not arrays[0].size:
         raise ValueError(f"{name} has no frame: expected at least one of at least 1 x 1 pixel")
     return Frames(np.stack(arrays), tuple(durations))

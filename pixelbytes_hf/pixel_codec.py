@@ -38,9 +38,9 @@ def encode_pixels(frames: NDArray[np.uint8], vocabulary: Vocabulary) -> Ids:
     has_alpha = frames.shape[-1] == 4
     transparent = frames[..., 3] < OPAQUE if has_alpha and vocabulary.has_transparent else None
     rgb = composite_on_white(frames) if has_alpha else frames
-    ids = (_nearest_index(rgb, vocabulary) + np.int64(vocabulary.pixel_ids.start + vocabulary.has_transparent)).astype(
-        vocabulary.id_dtype
-    )
+    ids: Ids = (
+        _nearest_index(rgb, vocabulary) + np.int64(vocabulary.pixel_ids.start + vocabulary.has_transparent)
+    ).astype(vocabulary.id_dtype)
     if transparent is not None:
         ids[transparent] = vocabulary.pixel_ids.start
     return ids

@@ -5,7 +5,7 @@ Puts the three codecs and the grid together; knows nothing about Hugging Face or
 Shapes: T frames or samples, H rows, W columns, C channels.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -89,12 +89,14 @@ class DecodedRecord:
     @property
     def frames(self) -> NDArray[np.uint8] | None:
         """The frames of the only picture, (T, H, W, 3 | 4) uint8; None if there is none."""
-        return self._only("image")
+        frames: NDArray[np.uint8] | None = self._only("image")
+        return frames
 
     @property
     def sound(self) -> dict[str, Any] | None:
         """The only sound, ``{"array": (C, T) float32, "sampling_rate": hz or None}``; None if there is none."""
-        return self._only("audio")
+        sound: dict[str, Any] | None = self._only("audio")
+        return sound
 
     def _all(self, modality: Modality) -> list[Any]:
         return [segment.value for segment in self.segments if segment.modality == modality]
@@ -168,10 +170,11 @@ class RecordCodec:
         Raises:
             ValueError: If nothing is given, or an input is malformed.
         """
-        given = {"text": text, "image": image, "audio": audio}
+        given: dict[Modality, Any] = {"text": text, "image": image, "audio": audio}
         order = check_order(order)
         if missing := [modality for modality, value in given.items() if value is not None and modality not in order]:
             raise ValueError(f"order must name each given modality, got {order} without {missing}")
+        encode: dict[Modality, Callable[[Any], tuple[Segment, SegmentInfo]]]
         encode = {"text": self._encode_text, "image": self._encode_image, "audio": self._encode_audio}
         pairs = [encode[modality](given[modality]) for modality in order if given[modality] is not None]
         if not pairs:
@@ -237,7 +240,7 @@ def check_order(order: Iterable[str]) -> tuple[Modality, ...]:
 
 
 def _steps(value: int | Sequence[int], num_axes: int, name: str) -> tuple[int, ...]:
-    steps = tuple(value) if isinstance(value, list | tuple) else (value,) * num_axes
+    steps: tuple[Any, ...] = tuple(value) if isinstance(value, list | tuple) else (value,) * num_axes
     if len(steps) != num_axes or not all(type(step) is int and step >= 1 for step in steps):
         raise ValueError(f"slicing[{name!r}] must be an int >= 1 or {num_axes} of them, got {value!r}")
     return steps
@@ -267,7 +270,9 @@ def _resample(signal: NDArray[Any], rate: float | None, target: int) -> NDArray[
 
     if rate is None or int(rate) != rate:
         raise ValueError(f"audio['sampling_rate'] must be a positive whole number of hertz to resample, got {rate!r}")
+    signal = signal.astype(np.float64)
     if not np.isfinite(signal).all():
         raise ValueError("audio holds NaN or infinity: expected finite samples")
     common = gcd(int(rate), target)
-    return resample_poly(signal.astype(np.float64), target // common, int(rate) // common, axis=0)
+    resampled: NDArray[np.float64] = resample_poly(signal, target // common, int(rate) // common, axis=0)
+    return resampled
