@@ -98,7 +98,9 @@ class PixelBytesTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> WindowSampler:
         dataset = self.train_dataset if train_dataset is None else train_dataset
-        sampler = WindowSampler(dataset, self.settings.seed, batch_size=self.settings.batch_size)
+        sampler = WindowSampler(
+            dataset, self.settings.seed, batch_size=self.settings.batch_size * self.args.world_size
+        )
         self.add_callback(_EpochTeller(sampler))
         return sampler
 

@@ -338,7 +338,7 @@ class WindowSampler(Sampler[int]):
     Args:
         dataset: The windows; it is told the epoch too.
         seed: Of the order.
-        batch_size: Windows of a batch, in each process.
+        batch_size: Windows of a batch, of all processes together.
     """
 
     def __init__(self, dataset: Any, seed: int, *, batch_size: int = 1) -> None:
