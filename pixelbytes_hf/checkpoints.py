@@ -56,7 +56,7 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
     target = Path(path)
     with tempfile.NamedTemporaryFile("w", dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
         try:
-            json.dump(content, file, indent=1)
+            json.dump(content, file, indent=1, allow_nan=False)
             file.flush()
             os.chmod(file.name, 0o644)  # a temporary file is its owner's alone
             os.replace(file.name, target)
@@ -80,4 +80,5 @@ def write_pretrained(folder: str | os.PathLike[str], *parts: Any) -> None:
         for part in parts:
             part.save_pretrained(temporary)
         for path in sorted(Path(temporary).iterdir(), key=lambda path: path.name == "config.json"):
+            path.chmod(0o644)  # safetensors writes for the owner alone
             os.replace(path, target / path.name)

@@ -5,6 +5,7 @@ Parses arguments and calls the library; a bad input ends with one line that says
 
 import argparse
 import dataclasses
+import inspect
 import json
 import sys
 import types
@@ -87,6 +88,9 @@ def _train(options: argparse.Namespace) -> None:
 
     names = {field.name for field in dataclasses.fields(TrainingConfig)}
     overrides = {name: value for name, value in vars(options).items() if name in names}
+    known = inspect.signature(ActionPixelBytesTokenizer).parameters
+    if unknown := sorted((options.tokenizer or {}).keys() - known):
+        raise ValueError(f"the tokenizer has no setting {unknown}: expected names among {sorted(known)}")
     plan = get_preset(options.preset).replace(tokenizer=options.tokenizer)
     data = load_dataset(options.dataset)
     folder = train(
@@ -116,28 +120,33 @@ def _evaluate(options: argparse.Namespace) -> None:
     """Print bits per new token of a run beside the trivial baselines."""
     from datasets import load_dataset
 
+    from .checkpoints import read_json
     from .evaluation import evaluate_baselines, evaluate_model, format_table, write_results
     from .runs import Run
+    from .training import RECORD_NAME
     from .windows import tokenize_dataset
 
-    run = Run.load(options.run_folder)
+    if options.split == "train" and not options.no_baselines:
+        raise ValueError("baselines count the split 'train': evaluate another, or pass --no-baselines")
+    run, folder = Run.load(options.run_folder), Path(options.run_folder).resolve()
     data = load_dataset(options.dataset)
     for split in (options.split, *(() if options.no_baselines else ("train",))):
         if split not in data:
             raise ValueError(f"dataset {options.dataset!r} has no split {split!r}: it has {sorted(data)}")
     corpus = tokenize_dataset(data[options.split], run.tokenizer)
     results = {
-        Path(options.run_folder).name: evaluate_model(
+        f"run {folder.name}": evaluate_model(
             run.model,
             corpus,
             window_length=options.window_length,
             batch_size=options.batch_size,
             state=options.state,
+            seed=read_json(folder / RECORD_NAME)["settings"]["seed"],
         )
     }
     if not options.no_baselines:
         results |= evaluate_baselines(tokenize_dataset(data["train"], run.tokenizer), corpus)
-    write_results(results, options.out or Path(options.run_folder) / f"evaluation-{options.split}.json")
+    write_results(results, options.out or folder / f"evaluation-{options.split}.json")
     print(format_table(results))
 
 
@@ -160,7 +169,7 @@ def _add_generate(command: argparse.ArgumentParser) -> None:
 
 def _generate(options: argparse.Namespace) -> None:
     """Make a sprite, a cry or a description from any of them."""
-    from .runs import Run, continue_first, write_media
+    from .runs import Run, write_media
 
     run = Run.load(options.run_folder)
     prompts = {
@@ -171,7 +180,7 @@ def _generate(options: argparse.Namespace) -> None:
     if options.layout is not None:
         layout = _read_layout(options.layout)
     elif options.keep is not None:
-        layout = continue_first(type(run.layout)(tuple(s for s in run.layout.segments if s.modality in prompts)))
+        layout = run.layout_from(options.keep, **{name: value for name, [value] in prompts.items()})
     else:
         layout = run.layout_after(list(prompts))
     chosen = ("temperature", "top_k", "top_p")

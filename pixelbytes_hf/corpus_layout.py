@@ -3,6 +3,8 @@
 Knows corpora and layouts; knows nothing about models.
 """
 
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +20,15 @@ LAYOUT_NAME = "layout.json"
 def layout_of_corpus(corpus: TokenCorpus) -> Layout:
     """Return a layout whose segments have the corpus' usual order and extent.
 
-    The order is the first record's. An extent that all records share is fixed; otherwise a sprite has the median
+    The order is that of most records. An extent that all records share is fixed; otherwise a sprite has the median
     number of frames and a free size, a text or sound a free length, up to the largest in the corpus.
     """
-    _, shapes = corpus.record(0)
+    bounds = corpus.first_segments.tolist()
+    orders = Counter(tuple(corpus.segments[a:b, 0].tolist()) for a, b in pairwise(bounds))
+    order = [MODALITIES[index] for index in orders.most_common(1)[0][0]]
     table = {name: corpus.segments[corpus.segments[:, 0] == n, 1:] for n, name in enumerate(MODALITIES)}
     make = {"text": _text_layout, "image": _image_layout, "audio": _audio_layout}
-    return Layout(tuple(make[shape.modality](table[shape.modality]) for shape in shapes))
+    return Layout(tuple(make[modality](table[modality]) for modality in order))
 
 
 def save_layout(corpus: TokenCorpus, folder: str | Path) -> None:

@@ -143,6 +143,9 @@ class PixelBytesGenerationMixin(GenerationMixin):
         layouts = _layouts_of(layout, len(prompt.rows))
         legal_ids = LegalIds(_vocabulary_of(vocabulary, tokenizer, self.config), self.device)
         plan = Plan(layouts, legal_ids, context, _generator_of(generator, seed, self.device), streamer)
+        if layouts is not None and prompt.labels is not None:
+            for known, wanted in zip(prompt.known_ids(self.config), layouts, strict=True):
+                _check_open(known, wanted, legal_ids.vocabulary)
         lengths = (
             _setting(n, generation_config, self.generation_config, kwargs) for n in ("max_new_tokens", "max_length")
         )
@@ -303,6 +306,14 @@ def _vocabulary_of(vocabulary: Vocabulary | None, tokenizer: Any, config: Any) -
             raise ValueError(f"no preset has {config.vocab_size} ids: pass vocabulary= or tokenizer=")
     config.check_vocabulary(vocabulary)
     return vocabulary
+
+
+def _check_open(known: Sequence[int], layout: Layout, vocabulary: Vocabulary) -> None:
+    if known and known[-1] != vocabulary.segment_end_id and not layout.segments[0].continues:
+        raise ValueError(
+            f"the prompt ends inside a segment, with id {known[-1]} ({vocabulary.tokens[known[-1]]}): expected a "
+            "layout whose first segment continues it, got one that begins another"
+        )
 
 
 def _generator_of(generator: torch.Generator | None, seed: int | None, device: torch.device) -> torch.Generator | None:

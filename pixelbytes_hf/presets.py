@@ -5,6 +5,7 @@ are made from; `Preset.replace` changes single values and refuses names that do 
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -77,8 +78,8 @@ class TrainingConfig:
     max_gradient_norm: float | None = None
     initialisation: Initialisation = "default"
     memory_horizon: int | None = None
-    eval_steps: int | None = None
-    save_steps: int | None = None
+    eval_steps: int | None = 200
+    save_steps: int | None = 100
     keep_checkpoints: int = 2
     logging_steps: int = 10
     seed: int = 0
@@ -95,8 +96,14 @@ class TrainingConfig:
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
         for name in ("batch_size", "accumulation", "keep_checkpoints", "logging_steps", "num_epochs", "learning_rate"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
+        if self.stride > self.window_length:
+            raise ValueError(f"stride must be at most window_length ({self.window_length}), got {self.stride}")
+        if len(self.betas) != 2:
+            raise ValueError(f"betas must be two numbers, got {self.betas!r}")
+        if isinstance(self.report_to, str):
+            raise ValueError(f"report_to must be a list of names, got {self.report_to!r}")
         for name in ("max_steps", "eval_steps", "save_steps", "max_gradient_norm"):
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive or None, got {getattr(self, name)}")

@@ -68,7 +68,7 @@ def draw_figures(folder: Path, run: Run, real: Any, created: list[DecodedRecord]
     draw_contact_sheet(rows[:NUM_SHOWN], folder / "contact_sheet.png")
     cries = {"real": _through_tokenizer(run, real[0]).sound, "generated": created[0].sound}
     draw_sounds(cries, folder / "cries.png")
-    references = {name: results[name]["matched"]["all"]["bits"] for name in SHOWN_BASELINES}
+    references = {f"{name} (test)": results[name]["matched"]["all"]["bits"] for name in SHOWN_BASELINES}
     history = read_json(folder / "run" / HISTORY_NAME)
     draw_learning_curves(history, folder / "curves.png", references=references)
 

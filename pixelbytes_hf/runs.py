@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError
 
 from .corpus_layout import LAYOUT_NAME, load_layout
@@ -69,6 +70,26 @@ class Run:
             raise ValueError(f"nothing is left to generate after {list(given)}: pass a layout")
         return Layout(rest)
 
+    def layout_from(self, keep: int, **media: Any) -> Layout:
+        """Return what is left to generate after the first `keep` tokens of a prompt.
+
+        Args:
+            keep: Tokens of the prompt that are used.
+            media: The prompt's `text`, `image` and `audio`, as of the tokenizer.
+
+        Raises:
+            ValueError: If the prompt has no more than `keep` tokens.
+        """
+        segments, _ = self.tokenizer.encode_record(**media)
+        ends = np.cumsum([segment.ids.size for segment in segments])
+        if keep >= ends[-1]:
+            raise ValueError(f"keep must be less than the prompt's {ends[-1]} tokens, got {keep}")
+        at = int(np.searchsorted(ends, keep, side="right"))
+        left = [segment.modality for segment in segments[at:]]
+        first, *rest = (segment for segment in self.layout.segments if segment.modality in left)
+        is_begun = keep > (ends[at - 1] if at else 0)
+        return Layout((replace(first, continues=is_begun), *rest))
+
     def create(
         self,
         *,
@@ -120,6 +141,8 @@ def write_media(record: DecodedRecord, folder: str | Path) -> list[Path]:
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
+    for name in (SPRITE_NAME, LARGE_NAME, CRY_NAME, TEXT_NAME):
+        (target / name).unlink(missing_ok=True)  # of another creature
     written = []
     if record.frames is not None:
         durations = next(s.durations_ms for s in record.segments if s.modality == "image")
@@ -135,9 +158,3 @@ def write_media(record: DecodedRecord, folder: str | Path) -> list[Path]:
         (target / TEXT_NAME).write_text(record.text + "\n", encoding="utf-8")
         written.append(target / TEXT_NAME)
     return written
-
-
-def continue_first(layout: Layout) -> Layout:
-    """Return the layout with its first segment continuing the prompt's last one."""
-    first, *rest = layout.segments
-    return Layout((replace(first, continues=True), *rest))

@@ -7,6 +7,7 @@ Shapes: B windows, L positions, V vocabulary, K kinds of tokens.
 """
 
 import dataclasses
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from transformers import (
     ProgressCallback,
     Trainer,
     TrainerCallback,
+    TrainerState,
     TrainingArguments,
     set_seed,
 )
@@ -43,6 +45,7 @@ from .tokenization_pixelbytes import IGNORED_LABEL, ActionPixelBytesTokenizer
 from .vocabulary import KINDS, Vocabulary
 from .windows import TokenCorpus, WindowCollator, WindowDataset, WindowSampler, tokenize_dataset
 
+logger = logging.get_logger(__name__)
 HISTORY_NAME = "history.json"
 RECORD_NAME = "training.json"
 CHECKPOINTS_NAME = "checkpoints"
@@ -60,7 +63,7 @@ class PixelBytesTrainer(Trainer):
     Args:
         model: To train.
         args: From `make_training_arguments`.
-        settings: Of the run; optimiser, schedule and weights of the kinds are read from here.
+        settings: Of the run; optimiser, schedule and sampling are read from here.
         vocabulary: The tables; they say which kind an id is.
         train_dataset: Windows to learn from.
         eval_dataset: Windows to validate on.
@@ -219,6 +222,9 @@ class HistoryWriter(TrainerCallback):
         """Write the file."""
         if not state.is_world_process_zero:
             return
+        for point in state.log_history:
+            if broken := [name for name, value in point.items() if not math.isfinite(value)]:
+                raise ValueError(f"training diverged: {broken[0]} is {point[broken[0]]} at step {point['step']}")
         train = [point for point in state.log_history if "loss" in point]
         validation = [
             {name.removeprefix("eval_"): value for name, value in point.items()}
@@ -323,15 +329,17 @@ def train(
     )
     set_seed(settings.seed)
     new_model = build_model(plan, tokenizer.tables, corpora["train"])
+    windows = make_windows(corpora["train"], settings)
     with args.main_process_first(desc="prepare the output folder"):
         if args.process_index == 0:
-            _open_folder(folder, _describe_run(plan, corpora), resume=resume)
+            description = _describe_run(plan, tokenizer, corpora, num_processes=args.world_size)
+            _open_folder(folder, description, resume=resume)
     trainer = PixelBytesTrainer(
         new_model,
         args,
         settings=settings,
         vocabulary=tokenizer.tables,
-        train_dataset=make_windows(corpora["train"], settings),
+        train_dataset=windows,
         eval_dataset=WindowDataset(corpora["validation"], settings.window_length) if "validation" in corpora else None,
         callbacks=[HistoryWriter(folder / HISTORY_NAME)],
     )
@@ -339,8 +347,14 @@ def train(
     if progress:
         trainer.add_callback(QuietProgress)
     checkpoint = find_newest_complete(args.output_dir, num_processes=args.world_size) if resume else None
+    if resume and checkpoint is None:
+        logger.warning("no complete checkpoint in %s: training starts from step 0", args.output_dir)
     with _no_bars_for_writing():
-        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        if checkpoint is not None and _is_finished(checkpoint):
+            trainer._load_from_checkpoint(str(checkpoint))
+            trainer.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        else:
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         if trainer.eval_dataset is not None and not _is_evaluated(trainer):
             trainer.evaluate()
         if args.process_index == 0:
@@ -418,11 +432,14 @@ def _as_corpora(data: Any, tokenizer: ActionPixelBytesTokenizer, progress: bool)
     return corpora
 
 
-def _describe_run(plan: Preset, corpora: Mapping[str, TokenCorpus]) -> dict[str, Any]:
+def _describe_run(
+    plan: Preset, tokenizer: ActionPixelBytesTokenizer, corpora: Mapping[str, TokenCorpus], *, num_processes: int
+) -> dict[str, Any]:
+    options = ("preset", "vocabulary", "slicing", "errors", "order", "scaling", "sampling_rate_hz")
     return {
         "model": dict(plan.model),
-        "tokenizer": dict(plan.tokenizer),
-        "settings": dataclasses.asdict(plan.training),
+        "tokenizer": {name: getattr(tokenizer, name) for name in options},
+        "settings": {**dataclasses.asdict(plan.training), "num_processes": num_processes},
         "data": {name: {"fingerprint": c.fingerprint, "num_tokens": c.num_tokens} for name, c in corpora.items()},
         "versions": {name: version(name) for name in ("torch", "transformers", "accelerate", "numpy")},
     }
@@ -454,6 +471,11 @@ def _check_same_run(old: dict[str, Any], new: dict[str, Any]) -> None:
 
 def _normalise(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+
+
+def _is_finished(checkpoint: Path) -> bool:
+    state = read_json(checkpoint / "trainer_state.json")
+    return bool(state["global_step"] >= state["max_steps"])
 
 
 def _is_evaluated(trainer: Trainer) -> bool:

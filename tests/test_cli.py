@@ -32,7 +32,7 @@ def test_evaluate_prints_the_table_and_writes_it(run_folder, corpus, capsys):
     printed = capsys.readouterr().out
     written = json.loads((run_folder / "evaluation-test.json").read_text())
     assert all(name in printed for name in written) and len(written) > 3
-    assert 0 < written["x"]["matched"]["all"]["bits"] < 10
+    assert 0 < written["run x"]["matched"]["all"]["bits"] < 10 and written["run x"]["seed"] == 0
 
 
 def test_generate_writes_media_that_open(run_folder, tmp_path, capsys):
@@ -84,7 +84,22 @@ def test_generate_goes_from_sprite_to_sentence_and_on_from_half_a_sprite(run_fol
             "size",
         ),
         (["evaluate", "{run}", "--dataset", "{tmp}/absent"], "absent"),
+        (["evaluate", "{run}", "--dataset", "{corpus}", "--split", "train"], "--no-baselines"),
         (["evaluate", "{run}", "--dataset", "{corpus}", "--split", "nope"], "nope"),
+        (
+            [
+                "train",
+                "--dataset",
+                "{corpus}",
+                "--preset",
+                "mini",
+                "--output-dir",
+                "{tmp}/y",
+                "--tokenizer",
+                '{{"slicng": 2}}',
+            ],
+            "slicng",
+        ),
     ],
 )
 def test_bad_input_ends_with_a_message_and_code_2(run_folder, corpus, tmp_path, capsys, command, message):

@@ -58,3 +58,17 @@ def test_unknown_names_are_refused():
 def test_settings_out_of_range_are_refused(field):
     with pytest.raises(ValueError, match=next(iter(field))):
         TrainingConfig(**field)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"window_length": 8, "stride": 9}, "stride"),
+        ({"betas": (0.9,)}, "betas"),
+        ({"report_to": "tensorboard"}, "report_to"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        TrainingConfig(**settings)

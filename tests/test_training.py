@@ -131,6 +131,37 @@ def test_resume_before_the_first_checkpoint_starts_anew(tmp_path, monkeypatch):
     assert_same_weights(weights(run(tmp_path / "cut", resume=True)), weights(run(tmp_path / "whole")))
 
 
+def test_resuming_a_finished_run_changes_nothing(tmp_path):
+    folder = run(tmp_path / "whole", max_steps=5, save_steps=5)  # ends within an epoch
+    before = weights(folder), (folder / "history.json").read_text(), sorted((folder / "checkpoints").iterdir())
+    run(tmp_path / "whole", max_steps=5, save_steps=5, resume=True)
+    assert_same_weights(weights(folder), before[0])
+    assert (folder / "history.json").read_text() == before[1]
+    assert sorted((folder / "checkpoints").iterdir()) == before[2]
+
+
+def test_resuming_with_another_number_of_processes_is_refused(tmp_path):
+    folder = run(tmp_path / "whole", max_steps=2)
+    record = json.loads((folder / "training.json").read_text())
+    record["settings"]["num_processes"] = 2
+    (folder / "training.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="num_processes was 2, got 1"):
+        run(tmp_path / "whole", max_steps=2, resume=True)
+
+
+def test_a_run_that_diverges_says_so_and_leaves_no_model(tmp_path):
+    with pytest.raises(ValueError, match="diverged"):
+        run(tmp_path / "broken", learning_rate=1e30, optimiser="adamw", max_gradient_norm=None)
+    assert not (tmp_path / "broken" / "config.json").exists()
+
+
+def test_the_tokenizer_that_was_used_is_recorded(tmp_path):
+    own = ActionPixelBytesTokenizer(slicing={"image": 2, "audio": 4})
+    folder = run(tmp_path / "own", max_steps=1, tokenizer=own)
+    recorded = json.loads((folder / "training.json").read_text())["tokenizer"]
+    assert recorded["slicing"] == own.slicing and recorded["preset"] == "paper"
+
+
 @pytest.mark.slow
 def test_killed_process_resumes_to_the_same_weights(tmp_path):
     script = "import sys; sys.path[:0] = sys.argv[2:]; from test_training import run; run(sys.argv[1], save_steps=1)"

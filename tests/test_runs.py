@@ -1,0 +1,68 @@
+"""Run folders: layouts of corpora, and where a shortened prompt leaves off."""
+
+import numpy as np
+import pytest
+
+from pixelbytes_hf.corpus_layout import layout_of_corpus
+from pixelbytes_hf.grid import audio_segment, image_segment, text_segment
+from pixelbytes_hf.layout import Audio, Image, Text
+from pixelbytes_hf.media import read_frames
+from pixelbytes_hf.runs import Run, write_media
+from pixelbytes_hf.windows import TokenCorpus
+
+SPRITE = np.zeros((4, 12, 12, 3), np.uint8)
+
+
+@pytest.fixture
+def run(run_folder):
+    return Run.load(run_folder)
+
+
+def test_layout_is_that_of_most_records(paper):
+    text = text_segment(np.array([40, 41]), paper)
+    sounds = [audio_segment(np.full((length, 2), 120), paper) for length in (5, 9, 7)]
+    images = [image_segment(np.full((frames, 3, 4), 60), paper) for frames in (2, 2, 6)]
+    records = [[text], *([text, image, sound] for image, sound in zip(images, sounds, strict=True))]
+    layout = layout_of_corpus(TokenCorpus.from_records(records, paper))
+    assert layout.segments == (
+        Text(max_length=2),
+        Image(frames=2, height=3, width=4, max_height=3, max_width=4),
+        Audio(channels=2, max_samples=9),
+    )
+
+
+@pytest.mark.parametrize(
+    ("keep", "expected"),
+    [
+        (1, [("text", True), ("image", False)]),
+        (3, [("image", False)]),  # exactly the text and its end mark
+        (40, [("image", True)]),
+    ],
+)
+def test_a_shortened_prompt_goes_on_where_it_ends(run, keep, expected):
+    layout = run.layout_from(keep, text="hi", image=SPRITE)
+    assert [(segment.modality, segment.continues) for segment in layout.segments] == expected
+    [record] = run.create(text=["hi"], image=[SPRITE], keep=keep, layout=layout, seed=0, do_sample=True)
+    assert record.frames.shape == SPRITE.shape and (keep < 3 or record.text == "hi")
+
+
+def test_a_prompt_that_is_not_shortened_is_refused(run):
+    with pytest.raises(ValueError, match="keep must be less"):
+        run.layout_from(10**6, image=SPRITE)
+
+
+def test_a_layout_that_leaves_a_segment_open_is_refused(run):
+    with pytest.raises(ValueError, match="ends inside a segment"):
+        run.create(image=[SPRITE], keep=40, layout="text")
+
+
+def test_media_of_another_creature_do_not_stay(run, tmp_path):
+    write_media(run.create(text=["a red beast"], seed=0, do_sample=True)[0], tmp_path)
+    assert len(list(tmp_path.iterdir())) == 4
+    write_media(run.create(image=[SPRITE], layout="text", seed=0, do_sample=True)[0], tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "creature.gif",
+        "creature_large.gif",
+        "description.txt",
+    ]
+    assert len(read_frames(tmp_path / "creature.gif").array) == 4
