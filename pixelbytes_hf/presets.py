@@ -184,7 +184,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 window_length=2048,
                 stride=2048,
                 # a sentence and a first frame: what to draw is harder to learn than how to go on
-                openings=6,
+                openings=12,
                 opening_length=224,
                 batch_size=16,
                 num_epochs=1,
