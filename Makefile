@@ -33,8 +33,8 @@ bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/baselines_sprites.py --source $(POKEAPI) --draws 6
 
 protocol: $(VENV)/installed-test
-	for recipe in "predictive paper" "autoregressive paper" "predictive tuned"; do set -- $$recipe; \
-	  $(BIN)/python benchmarks/protocol_r1.py --objective $$1 --recipe $$2 --seeds 0 1 2 || exit 1; done
+	for recipe in "predictive preset" "autoregressive preset" "predictive tuned"; do set -- $$recipe; \
+	  $(BIN)/python benchmarks/protocol_r1.py --preset paper-lstm-$$1 --recipe $$2 --seeds 0 1 2 || exit 1; done
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -3,10 +3,12 @@
 Budget, data and evaluation are those of ``../shared/protocol_r1/README.md``: full windows only, training stride 256,
 validation without overlap and with a state of zero at each window's start.
 
-Recipes: ``paper`` is AdamW at a constant 1e-3 from torch's own initialisation. ``tuned`` has the same tokens, steps
-and parameters; what differs is listed in `RECIPES` and nowhere else.
+Recipes: ``preset`` trains as the preset says, in the paper's AdamW at a constant 1e-3 from torch's own initialisation.
+``tuned`` has the same tokens, steps and parameters; what differs is listed in `RECIPES` and nowhere else.
 
-Run: ``python benchmarks/protocol_r1.py --objective predictive --recipe paper --seeds 0 1 2 --json r1.json``
+``--times 4`` gives every run four times the steps, and so the tokens.
+
+Run: ``python benchmarks/protocol_r1.py --preset paper-lstm-predictive --recipe preset --seeds 0 1 2 --json r1.json``
 (two to three minutes a seed on two cores).
 """
 
@@ -24,7 +26,7 @@ from torch.utils.data import Subset
 from transformers import set_seed
 
 from pixelbytes_hf.grid import MODALITIES, Segment, gather_window
-from pixelbytes_hf.presets import get_preset
+from pixelbytes_hf.presets import PRESETS, Preset, get_preset
 from pixelbytes_hf.training import PixelBytesTrainer, build_model, make_training_arguments, make_windows
 from pixelbytes_hf.vocabulary import Vocabulary
 from pixelbytes_hf.windows import TokenCorpus, WindowDataset
@@ -35,8 +37,9 @@ NUM_VALIDATION_POSITIONS = 443_392
 COLUMNS = ("", "_text", "_pixel", "_level", "_row_end", "_segment_end")
 
 BUDGET: dict[str, Any] = {"window_length": LENGTH, "stride": STRIDE, "batch_size": BATCH, "max_steps": STEPS}
+BUDGET |= {"accumulation": 1}  # the paper's presets have 4
 RECIPES: dict[str, dict[str, Any]] = {
-    "paper": {},
+    "preset": {},
     "tuned": {
         "initialisation": "ordered",
         "optimiser": "muon",
@@ -75,11 +78,9 @@ def full_windows(windows: WindowDataset) -> Subset[Any]:
     return Subset(windows, [index for index, (_, start, stop) in enumerate(places) if stop - start == LENGTH])
 
 
-def run_seed(
-    objective: str, recipe: str, seed: int, corpora: dict[str, TokenCorpus], vocabulary: Vocabulary
-) -> dict[str, Any]:
-    """Train and evaluate one model of the paper's size."""
-    plan = get_preset(f"paper-lstm-{objective}").replace(**BUDGET, **RECIPES[recipe], seed=seed)
+def run_seed(plan: Preset, seed: int, corpora: dict[str, TokenCorpus], vocabulary: Vocabulary) -> dict[str, Any]:
+    """Train and evaluate one model."""
+    plan = plan.replace(seed=seed)
     set_seed(seed)
     model = build_model(plan, vocabulary, corpora["train"])
     with tempfile.TemporaryDirectory() as folder:
@@ -96,7 +97,7 @@ def run_seed(
         trainer.train()
         seconds = time.perf_counter() - start
         metrics = trainer.evaluate()
-    if (trainer.state.global_step, metrics["eval_count"]) != (STEPS, NUM_VALIDATION_POSITIONS):
+    if (trainer.state.global_step, metrics["eval_count"]) != (plan.training.max_steps, NUM_VALIDATION_POSITIONS):
         raise ValueError(f"protocol not kept: {trainer.state.global_step} steps, {metrics['eval_count']} positions")
     figures = {name.removeprefix("eval_"): value for name, value in metrics.items()}
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -114,8 +115,9 @@ def format_row(name: str, figures: dict[str, float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--objective", choices=("predictive", "autoregressive"), default="predictive")
-    parser.add_argument("--recipe", choices=tuple(RECIPES), default="paper")
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="paper-lstm-predictive")
+    parser.add_argument("--recipe", choices=tuple(RECIPES), default="preset")
+    parser.add_argument("--times", type=int, default=1, help="steps, as a multiple of the protocol's 300")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--threads", type=int, default=2)
@@ -126,16 +128,19 @@ def main() -> None:
     splits = (("train", "train"), ("validation", "val"))
     corpora = {name: read_corpus(options.data, split, vocabulary) for name, split in splits}
     print("| validation | all | text | pixel | level | row end | segment end |\n|---|---|---|---|---|---|---|")
+    budget = {**BUDGET, "max_steps": STEPS * options.times}
+    plan = get_preset(options.preset).replace(**{**RECIPES[options.recipe], **budget})
     runs = []
     for seed in options.seeds:
-        runs.append(run_seed(options.objective, options.recipe, seed, corpora, vocabulary))
-        print(format_row(f"{options.objective}, {options.recipe}, seed {seed}", runs[-1]["figures"]), flush=True)
+        runs.append(run_seed(plan, seed, corpora, vocabulary))
+        print(format_row(f"{options.preset}, {options.recipe}, seed {seed}", runs[-1]["figures"]), flush=True)
     mean = {name: float(np.mean([run["figures"][name] for run in runs])) for name in runs[0]["figures"]}
-    print(format_row(f"{options.objective}, {options.recipe}, mean of {len(runs)}", mean))
+    print(format_row(f"{options.preset}, {options.recipe}, mean of {len(runs)}", mean))
     if options.json:
         result = {
-            "objective": options.objective,
+            "preset": options.preset,
             "recipe": options.recipe,
+            "steps": plan.training.max_steps,
             "settings": RECIPES[options.recipe],
             "data": {name: corpus.fingerprint for name, corpus in corpora.items()},
             "mean": mean,

@@ -1,4 +1,4 @@
-"""Builders of the corpora: `pokemon`, from PokeAPI, and `mini`, procedural creatures with known attributes."""
+"""Builders of the corpora: `pokemon`, from PokeAPI, `mini`, procedural creatures, `control`, linear systems."""
 
 from .builder import BuildReport, build
 

@@ -24,13 +24,13 @@ from tqdm.auto import tqdm
 
 from pixelbytes_hf.version import __version__
 
-from . import mini, pokemon
+from . import control, mini, pokemon
 from .card import SplitSize, render_card
 from .record import Drop, Record, UnusableRecordError, record_features
 from .sources import FileSource, open_source
 from .splits import SPLITS, assign_splits
 
-Config = Literal["pokemon", "mini"]
+Config = Literal["pokemon", "mini", "control"]
 ROWS_PER_GROUP = 64
 REPORT_NAME = "build_report.json"
 
@@ -42,9 +42,9 @@ class BuildReport:
     """What a build did.
 
     Attributes:
-        config: ``pokemon`` or ``mini``.
-        seed: Seed of the splits, and of the creatures.
-        source: Where the files came from; empty for creatures made by code.
+        config: ``pokemon``, ``mini`` or ``control``.
+        seed: Seed of the splits, and of what code makes.
+        source: Where the files came from; empty for what code makes.
         splits: What was counted in each split.
         drops: Records left out, each named, with the reason.
         seconds: Duration of the build.
@@ -77,18 +77,20 @@ def build(
     seed: int = 0,
     num_creatures: int = mini.DEFAULT_NUM_CREATURES,
     num_species: int = pokemon.DEFAULT_NUM_SPECIES,
+    num_systems: int = control.DEFAULT_NUM_SYSTEMS,
     num_threads: int = 4,
     progress: bool = True,
 ) -> BuildReport:
     """Build a corpus.
 
     Args:
-        config: ``pokemon``, from PokeAPI, or ``mini``, procedural creatures.
+        config: ``pokemon``, from PokeAPI, ``mini``, procedural creatures, or ``control``, signals of linear systems.
         out: Folder to make; it must not exist.
         source: Local copy of PokeAPI's repositories or address of a host; None downloads. Only for ``pokemon``.
-        seed: Seed of the splits, and of the creatures, at least 0.
+        seed: Seed of the splits, and of what code makes, at least 0.
         num_creatures: Size of ``mini``.
         num_species: Largest species id of ``pokemon``.
+        num_systems: Systems of ``control``; each is a family of a record per kind of input.
         num_threads: Threads that fetch and convert; few, because hosts limit the rate of bulk downloads.
         progress: Whether to show a progress bar.
 
@@ -104,8 +106,8 @@ def build(
     """
     if config not in get_args(Config):
         raise ValueError(f"config must be one of {get_args(Config)}, got {config!r}")
-    if config == "mini" and source is not None:
-        raise ValueError(f"source is only for config 'pokemon', got {os.fspath(source)!r} with 'mini'")
+    if config != "pokemon" and source is not None:
+        raise ValueError(f"source is only for config 'pokemon', got {os.fspath(source)!r} with {config!r}")
     if seed < 0 or num_threads < 1:
         raise ValueError(f"seed must be at least 0 and num_threads at least 1, got {seed} and {num_threads}")
     started = time.monotonic()
@@ -114,11 +116,13 @@ def build(
         raise FileExistsError(f"output folder {str(target)!r} exists: give another one, or remove it")
     files = open_source(source) if config == "pokemon" else None
     with _appears_when_whole(target) as folder:
-        # an `ArrowBasedBuilder` would take its tables from these two generators
+        # an `ArrowBasedBuilder` would take its tables from these generators
         if files is not None:
             records = pokemon_records(files, num_species=num_species, num_threads=num_threads, progress=progress)
-        else:
+        elif config == "mini":
             records = mini_records(num_creatures, seed=seed, progress=progress)
+        else:
+            records = control_records(num_systems, seed=seed, progress=progress)
         sizes, drops = _write_parquet(folder, records, with_attributes=config == "mini", seed=seed)
         report = BuildReport(
             config=config,
@@ -169,6 +173,23 @@ def mini_records(num_creatures: int, *, seed: int, progress: bool) -> Iterator[R
     bar = tqdm(drawn, total=num_creatures, desc="creatures", unit="creature", disable=not progress)
     for creature_id, (family_id, attributes) in enumerate(bar, start=1):
         yield mini.make_record(creature_id, family_id, attributes, seed=seed)
+
+
+def control_records(num_systems: int, *, seed: int, progress: bool) -> Iterator[Record | Drop]:
+    """Yield the signals of linear systems in the order of ids.
+
+    Args:
+        num_systems: How many systems; each has a record per kind of input.
+        seed: Seed, at least 0.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        ValueError: If `num_systems` is under 1.
+    """
+    drawn = control.draw_members(num_systems, seed=seed)
+    bar = tqdm(drawn, total=num_systems * len(control.KINDS), desc="signals", unit="record", disable=not progress)
+    for record_id, (family_id, system, kind) in enumerate(bar, start=1):
+        yield control.make_record(record_id, family_id, system, kind, seed=seed)
 
 
 @contextmanager

@@ -29,6 +29,39 @@ class SplitSize:
     num_bytes: int
 
 
+CREATURE_COLUMNS = """\
+- `text`: English description. `types`, `generation`, `family_id`: as the source gives them.
+- `sprite`: the original animated GIF, all frames. `pixels`: at most 50 pixels a side, NES colours on white.
+- `audio`: FLAC of two channels at `sampling_rate` Hz. Channel 0 is the cry in mono, channel 1 the same through a Game
+  Boy's speaker (8192 Hz, band-pass 100-3000 Hz); each has a peak of one."""
+CREATURE_READING = """\
+```python
+from datasets import Image, load_dataset
+
+records = load_dataset("{folder}", split="train")
+records = records.cast_column("sprite", Image(decode=False)).cast_column("pixels", Image(decode=False))
+```
+Cast the pictures to `decode=False` before any `map`: a `map` that only looks at a decoded GIF keeps one frame of it.
+"""
+CONTROL_COLUMNS = """\
+- `text`: the system's transfer function as `[numerator] / [denominator]`, coefficients in descending powers of s, time
+  counted in samples; `dataset_builder.linear_systems.read_system` reads it back.
+- `audio`: 16-bit FLAC of the signals, a row per sample t; before the first row the system rests at zero. Channel 0 is
+  the action u[t], held until t + 1; channel 1 the state y[t + 1] that it leads to; channel 2, in records of a closed
+  loop alone, the error r[t + 1] - y[t + 1], set-point minus state, told with the state, for the next action.
+- All amplitudes are as simulated, in one unit for all records: do not rescale them (tokenizer: `scaling="none"`).
+- `types`: the kind of input: steps, chirp or bang-bang look at no state; pi (tuned to the system) and lqr (which knows
+  it) follow a set-point, with a random addition to every action: u[t] is what was applied.
+- `generation`: order of the system. `family_id`: the system. `sampling_rate`: nominal. `sprite`, `pixels`: empty."""
+CONTROL_READING = """\
+```python
+from datasets import load_dataset
+
+records = load_dataset("{folder}", split="train")
+```
+"""
+
+
 @dataclass(frozen=True)
 class CardText:
     """What a card says of one corpus.
@@ -40,6 +73,10 @@ class CardText:
         licence: Identifier the Hub knows, or ``other``.
         licence_name: Name of the licence if it is ``other``.
         licence_link: Where it is explained if it is ``other``.
+        family: What the records of a family share.
+        columns: What the columns hold.
+        reading: What to know before reading them.
+        tasks: Names of the Hub's task categories.
     """
 
     title: str
@@ -48,6 +85,10 @@ class CardText:
     licence: str
     licence_name: str | None = None
     licence_link: str | None = None
+    family: str = "colour, shape and element"
+    columns: str = CREATURE_COLUMNS
+    reading: str = CREATURE_READING
+    tasks: tuple[str, ...] = ("text-to-image", "text-to-audio", "image-to-text")
 
 
 CARD_TEXTS = {
@@ -62,6 +103,7 @@ CARD_TEXTS = {
         licence="other",
         licence_name="third-party-works",
         licence_link="https://github.com/PokeAPI/sprites/blob/master/LICENCE.txt",
+        family="a family is an evolution chain",
     ),
     "mini": CardText(
         title="PixelBytes mini",
@@ -71,6 +113,19 @@ CARD_TEXTS = {
         ),
         provenance="Made by code from a seed, by the `dataset_builder` of pixelbytes_hf; no file is used.",
         licence="apache-2.0",
+    ),
+    "control": CardText(
+        title="PixelBytes control",
+        summary=(
+            "Each record is a stable, controllable and observable linear system of order 1 to 3 at work: its transfer "
+            "function as text, and the signals of its action and state under one kind of input."
+        ),
+        provenance="Made by code from a seed, by the `dataset_builder` of pixelbytes_hf; no file is used.",
+        licence="apache-2.0",
+        family="a family is one system under every kind of input",
+        columns=CONTROL_COLUMNS,
+        reading=CONTROL_READING,
+        tasks=("time-series-forecasting", "robotics"),
     ),
 }
 
@@ -83,24 +138,14 @@ BODY = """
 |---|---|---|
 {counts}
 
-No family is in two splits{family_meaning}. {dropped}
+No family is in two splits ({family}). {dropped}
 
 ## Columns
-- `text`: English description. `types`, `generation`, `family_id`: as the source gives them.
-- `sprite`: the original animated GIF, all frames. `pixels`: at most 50 pixels a side, NES colours on white.
-- `audio`: FLAC of two channels at `sampling_rate` Hz. Channel 0 is the cry in mono, channel 1 the same through a Game
-  Boy's speaker (8192 Hz, band-pass 100-3000 Hz); each has a peak of one.{attributes}
+{columns}{attributes}
 
 ## Reading it
-```python
-from datasets import Image, load_dataset
-
-records = load_dataset("{folder}", split="train")
-records = records.cast_column("sprite", Image(decode=False)).cast_column("pixels", Image(decode=False))
-```
-Cast the pictures to `decode=False` before any `map`: a `map` that only looks at a decoded GIF keeps one frame of it.
-Audio is stored undecoded; read it with `soundfile.read(io.BytesIO(record["audio"]["bytes"]))`. A decoder that returns
-`["array"]` averages the two channels.
+{reading}Audio is stored undecoded; read it with `soundfile.read(io.BytesIO(record["audio"]["bytes"]))`. A decoder that
+returns `["array"]` averages the channels.
 
 ## Origin
 {provenance}
@@ -124,7 +169,7 @@ def render_card(
     """Return the README of a built corpus: YAML that `load_dataset` reads, and text.
 
     Args:
-        config: ``pokemon`` or ``mini``.
+        config: ``pokemon``, ``mini`` or ``control``.
         folder: Name of the folder.
         features: Columns.
         sizes: What was counted in each split.
@@ -144,10 +189,11 @@ def render_card(
         title=text.title,
         summary=text.summary,
         counts="\n".join(rows),
-        family_meaning=" (a family is an evolution chain)" if config == "pokemon" else " (colour, shape and element)",
+        family=text.family,
+        columns=text.columns,
+        reading=text.reading.format(folder=folder),
         dropped=f"Left out: {reasons} (named in `build_report.json`)." if drops else "No record was left out.",
         attributes="\n- `attributes`: colour, size, shape, pose, element, pitch." if "attributes" in features else "",
-        folder=folder,
         provenance=text.provenance,
         source=f"Source: {', '.join(f'{key} {value}' for key, value in source.items())}. " if source else "",
         seed=seed,
@@ -174,8 +220,8 @@ def _front_matter(
         license_link=text.licence_link,
         pretty_name=text.title,
         size_categories=[next((name for limit, name in SIZE_CATEGORIES if num_records < limit), "n>10K")],
-        task_categories=["text-to-image", "text-to-audio", "image-to-text"],
-        tags=["pixel-art", "multimodal", "pixelbytes"],
+        task_categories=list(text.tasks),
+        tags=["control" if config == "control" else "pixel-art", "multimodal", "pixelbytes"],
         configs=[
             {
                 "config_name": config,

@@ -5,7 +5,10 @@ use, and a class is registered (at the end of the file that defines it) when the
 `datasets`, `scipy` and `scikit-image` are imported by the functions that need them.
 """
 
+import sys
+from functools import partial
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from wrapt import register_post_import_hook
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from .mixer_lstm import PixelBytesLSTMModel
     from .modeling_pixelbytes import PixelBytesModel, PixelBytesOutput, aPxBySequenceModel
     from .processing_pixelbytes import PixelBytesProcessor
+    from .tokenization_first import PixelBytesTokenizer
     from .tokenization_pixelbytes import ActionPixelBytesTokenizer
     from .training import train
     from .vocabulary import Vocabulary
@@ -31,10 +35,11 @@ _HOMES = {
     "Layout": "layout",
     "PixelBytesConfig": "configuration_pixelbytes",
     "PixelBytesLSTMConfig": "configuration_pixelbytes",
-    "PixelBytesLSTMModel": "mixer_lstm",
+    "PixelBytesLSTMModel": "mixers",
     "PixelBytesModel": "modeling_pixelbytes",
     "PixelBytesOutput": "modeling_pixelbytes",
     "PixelBytesProcessor": "processing_pixelbytes",
+    "PixelBytesTokenizer": "tokenization_first",
     "Text": "layout",
     "TokenCorpus": "windows",
     "Vocabulary": "vocabulary",
@@ -45,12 +50,16 @@ _HOMES = {
     "tokenize_dataset": "windows",
     "train": "training",
 }
-_REGISTERED_BY = {
-    "configuration_auto": "configuration_pixelbytes",
-    "modeling_auto": "modeling_pixelbytes",
-    "processing_auto": "processing_pixelbytes",
-    "tokenization_auto": "tokenization_pixelbytes",
-}
+_REGISTERED_BY = (
+    ("transformers.models.auto.configuration_auto", "configuration_pixelbytes"),
+    # not before that module is whole: what imports it first may import transformers' from within
+    (f"{__name__}.configuration_pixelbytes", "configuration_first"),
+    ("transformers.models.auto.modeling_auto", "modeling_pixelbytes"),
+    ("transformers.models.auto.processing_auto", "processing_pixelbytes"),
+    ("transformers.models.auto.tokenization_auto", "tokenization_pixelbytes"),
+    (f"{__name__}.tokenization_pixelbytes", "tokenization_first"),
+)
+_NEEDED = (f"{__name__}.", "transformers.modeling_layers")
 __all__ = [
     "ActionPixelBytesTokenizer",
     "Audio",
@@ -62,6 +71,7 @@ __all__ = [
     "PixelBytesModel",
     "PixelBytesOutput",
     "PixelBytesProcessor",
+    "PixelBytesTokenizer",
     "Text",
     "TokenCorpus",
     "Vocabulary",
@@ -85,7 +95,25 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-for _auto, _own in _REGISTERED_BY.items():
-    register_post_import_hook(
-        lambda _, module=f"{__name__}.{_own}": import_module(module), f"transformers.models.auto.{_auto}"
-    )
+_waiting: list[str] = []
+
+
+def _register(own: str, imported: Any) -> None:
+    _waiting.append(own)
+    _import_waiting(imported)
+
+
+def _import_waiting(imported: Any) -> None:
+    """Import the modules that register classes, unless one they need is only half imported: then after that one."""
+    for name, module in list(sys.modules.items()):
+        spec = getattr(module, "__spec__", None)
+        if module is not imported and name.startswith(_NEEDED) and getattr(spec, "_initializing", False):
+            return
+    while _waiting:
+        import_module(f".{_waiting.pop(0)}", __name__)
+
+
+for _imported, _own in _REGISTERED_BY:
+    register_post_import_hook(partial(_register, _own), _imported)
+for _name in ("transformers.modeling_layers", *(f"{__name__}.{found.name}" for found in iter_modules(__path__))):
+    register_post_import_hook(_import_waiting, _name)

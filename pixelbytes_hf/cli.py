@@ -1,6 +1,7 @@
-"""The command line: ``pixelbytes build | train | evaluate | generate | presets | quickstart``.
+"""The command line: ``pixelbytes build | train | evaluate | compare | generate | presets | quickstart``.
 
-Parses arguments and calls the library; a bad input ends with one line that says what was wrong, and exit code 2.
+Parses arguments and calls the library; a bad input ends with one line that says what was wrong, and exit code 2;
+a comparison with failed runs ends with exit code 1.
 """
 
 import argparse
@@ -13,22 +14,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+from .compare_settings import ComparisonConfig
 from .presets import PRESETS, TrainingConfig, get_preset
 
 BAD_INPUT = 2
+SOME_FAILED = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0, or 2 after a message on standard error."""
+    """Run a command and return its exit code: 0, or 1 or 2 after a message on standard error."""
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        code = options.run(options)
     except (ValueError, TypeError, OSError) as error:
         if options.traceback:
             raise
         print(f"pixelbytes {options.command}: {error}", file=sys.stderr)
         return BAD_INPUT
-    return 0
+    return code or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         ("build", _add_build, _build),
         ("train", _add_train, _train),
         ("evaluate", _add_evaluate, _evaluate),
+        ("compare", _add_compare, _compare),
         ("generate", _add_generate, _generate),
         ("presets", lambda command: None, _presets),
         ("quickstart", _add_quickstart, _quickstart),
@@ -53,10 +57,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_build(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--config", choices=("pokemon", "mini"), required=True, help="which corpus")
+    command.add_argument("--config", choices=("pokemon", "mini", "control"), required=True, help="which corpus")
     command.add_argument("--out", required=True, help="folder to make; load_dataset opens it")
     command.add_argument("--source", help="pokemon: local copy of PokeAPI's repositories; downloaded if not given")
-    command.add_argument("--seed", type=int, default=0, help="of the splits, and of mini's creatures")
+    command.add_argument("--seed", type=int, default=0, help="of the splits, and of what code makes")
 
 
 def _build(options: argparse.Namespace) -> None:
@@ -83,21 +87,21 @@ def _train(options: argparse.Namespace) -> None:
     """Train a preset on a corpus."""
     from datasets import load_dataset
 
-    from .tokenization_pixelbytes import ActionPixelBytesTokenizer
-    from .training import train
+    from .training import build_tokenizer, tokenizer_class, train
 
     names = {field.name for field in dataclasses.fields(TrainingConfig)}
     overrides = {name: value for name, value in vars(options).items() if name in names}
-    known = inspect.signature(ActionPixelBytesTokenizer).parameters
+    plan = get_preset(options.preset)
+    known = inspect.signature(tokenizer_class(plan.tokenizer_class)).parameters
     if unknown := sorted((options.tokenizer or {}).keys() - known):
         raise ValueError(f"the tokenizer has no setting {unknown}: expected names among {sorted(known)}")
-    plan = get_preset(options.preset).replace(tokenizer=options.tokenizer)
+    plan = plan.replace(tokenizer=options.tokenizer)
     data = load_dataset(options.dataset)
     folder = train(
         data,
         plan,
         options.output_dir,
-        tokenizer=ActionPixelBytesTokenizer(**plan.tokenizer),
+        tokenizer=build_tokenizer(plan),
         model=options.model,
         resume=options.resume,
         **overrides,
@@ -150,6 +154,34 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(format_table(results))
 
 
+def _add_compare(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--presets", nargs="+", required=True, choices=sorted(PRESETS), metavar="PRESET")
+    command.add_argument("--dataset", required=True, help="folder or Hub name of a corpus")
+    command.add_argument("--output-dir", required=True, help="folder to make, or of a comparison to go on with")
+    command.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    command.add_argument("--jobs", type=_positive, default=1, help="processes at a time; they share the processors")
+    for field in dataclasses.fields(ComparisonConfig):
+        if field.name != "seeds":
+            command.add_argument(f"--{field.name.replace('_', '-')}", default=argparse.SUPPRESS, **_reader(field.type))
+
+
+def _compare(options: argparse.Namespace) -> int:
+    """Train and evaluate several presets with several seeds under one budget, and print the table."""
+    from datasets import load_dataset
+
+    from .compare import compare
+    from .compare_report import format_report
+
+    names = {field.name for field in dataclasses.fields(ComparisonConfig)} - {"seeds"}
+    given = {name: value for name, value in vars(options).items() if name in names}
+    settings = ComparisonConfig(seeds=tuple(options.seeds), **given)
+    result = compare(options.presets, load_dataset(options.dataset), options.output_dir, settings, jobs=options.jobs)
+    print(format_report(result))
+    for run in result["failures"]:
+        print(f"pixelbytes compare: {run['preset']}, seed {run['seed']} failed: {run['reason']}", file=sys.stderr)
+    return SOME_FAILED if result["failures"] else 0
+
+
 def _add_generate(command: argparse.ArgumentParser) -> None:
     command.add_argument("run_folder", metavar="RUN", help="run folder")
     command.add_argument("--out", required=True, help="folder for creature.gif, cry.wav and description.txt")
@@ -192,9 +224,10 @@ def _generate(options: argparse.Namespace) -> None:
 
 
 def _presets(options: argparse.Namespace) -> None:
-    """List the presets."""
-    for name, preset in sorted(PRESETS.items()):
-        print(f"{name:28} {preset.model['objective']:16} {preset.model['mixer_config']}")
+    """List the presets with their sizes."""
+    from .preset_list import format_presets
+
+    print(format_presets(PRESETS))
 
 
 def _add_quickstart(command: argparse.ArgumentParser) -> None:

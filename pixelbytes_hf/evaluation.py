@@ -11,11 +11,13 @@ The reading itself is in `reading`.
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from .baselines import Baseline, CellCopyRule, static_baselines
@@ -23,6 +25,8 @@ from .checkpoints import write_json
 from .count_coder import CountCoder
 from .metrics import MatchedScore, PaperTotals
 from .reading import WindowReader, plan_steps
+from .reading_corrupted import CorruptedReader
+from .reading_ends import EndReader, plan_ends
 from .rows import Records, Rows, gather_rows
 from .version import __version__
 
@@ -39,6 +43,10 @@ def evaluate_model(
     batch_size: int = 16,
     state: State = "carried",
     drop_partial_windows: bool = False,
+    per_record: bool = False,
+    num_draws: int = 64,
+    every: int = 1,
+    every_seed: int = 0,
     seed: int | None = None,
     progress: bool = True,
 ) -> Result:
@@ -51,11 +59,19 @@ def evaluate_model(
         batch_size: Records (carried) or windows (zero) read together; does not change the figures.
         state: What a window after a record's first starts from; see the module.
         drop_partial_windows: Leave the tokens after a record's last full window out, as protocol R1 does.
-        seed: Of the training run; only recorded, as evaluation draws nothing.
+        per_record: Whether to return ``records`` too: ``bits``, summed, and ``tokens`` of every record.
+        num_draws: How often a window is read with an objective that corrupts its input, each time with other,
+            stratified draws, the same in every evaluation. Such an objective knows no state: every window starts cold.
+        every: With the objective ``last``, whose every token costs a pass over a window, score one token of so many;
+            with others only 1.
+        every_seed: Of the choice of that token, which is the same for every model.
+        seed: Of the training run; only recorded.
         progress: Whether to show a progress bar.
 
     Returns:
-        ``matched`` (bits, accuracy and tokens over all and per kind), ``by_modality``, ``by_change``, ``paper`` (loss
+        ``likelihood``, what the bits are: ``exact``, an ``upper bound``, or ``none``, and then there are none, but
+        ``hidden``, loss and accuracy of hidden tokens that may be readable elsewhere. ``matched`` (bits, accuracy and
+        tokens over all and per kind), ``by_modality``, ``by_change``, ``paper`` (loss
         in nats, accuracy, targets), ``settings``, ``seed``, ``versions``, ``corpus``, ``seconds``.
 
     Raises:
@@ -68,12 +84,29 @@ def evaluate_model(
         raise ValueError(f"window_length and batch_size must be at least 1, got {window_length} and {batch_size}")
     model.config.check_vocabulary(corpus.vocabulary)
     start_time = time.monotonic()
-    steps = plan_steps(
-        corpus, window_length, batch_size, carried=state == "carried", drop_partial=drop_partial_windows
-    )
+    is_corrupted = getattr(model.objective, "is_corrupted", False)
+    reads_ends = model.objective.name == "last"
+    state = "zero" if is_corrupted or reads_ends else state
+    if not reads_ends and every != 1:
+        raise ValueError(f"every must be 1 with the objective {model.objective.name!r}, which scores all, got {every}")
+    if reads_ends:
+        if drop_partial_windows:
+            raise ValueError("drop_partial_windows must be False with the objective 'last', whose windows overlap")
+        window_length = min(window_length, model.config.window_length)
+        steps = plan_ends(corpus, window_length, batch_size, every=every, seed=every_seed)
+    else:
+        steps = plan_steps(
+            corpus, window_length, batch_size, carried=state == "carried", drop_partial=drop_partial_windows
+        )
     if not steps:
         raise ValueError(f"corpus has no window of {window_length} tokens to score: expected at least one")
-    reader = WindowReader(model, corpus, carried=state == "carried")
+    reader: Any
+    if is_corrupted:
+        reader = CorruptedReader(model, corpus, num_draws=num_draws)
+    elif reads_ends:
+        reader = EndReader(model, corpus)
+    else:
+        reader = WindowReader(model, corpus, carried=state == "carried")
     was_training = model.training
     model.eval()
     try:
@@ -86,8 +119,12 @@ def evaluate_model(
                 bar.update(reader.read(step))
     finally:
         model.train(was_training)
+    likelihood = getattr(model.objective, "likelihood", "exact")
     return {
+        "likelihood": likelihood,
         **reader.score.to_dict(),
+        **({"hidden": reader.hidden.to_dict()} if likelihood == "none" else {}),
+        **({"records": _describe_records(reader.records)} if per_record else {}),
         "paper": reader.paper.to_dict(),
         "settings": {
             "objective": model.objective.name,
@@ -96,6 +133,8 @@ def evaluate_model(
             "window_length": window_length,
             "batch_size": batch_size,
             "drop_partial_windows": drop_partial_windows,
+            **({"num_draws": num_draws} if is_corrupted else {}),
+            **({"every": every, "every_seed": every_seed} if reads_ends else {}),
         },
         "seed": seed,
         **_describe(corpus, start_time),
@@ -157,8 +196,21 @@ def format_table(results: Mapping[str, Result]) -> str:
     for name, result in results.items():
         matched, paper = result.get("matched", {}), result.get("paper", {})
         cells = [_format_pair(row["bits"], row["accuracy"]) if (row := matched.get(kind)) else "" for kind in kinds]
+        name = f"{name} (upper bound)" if result.get("likelihood") == "upper bound" else name
         rows.append([name, *cells, _format_pair(paper.get("loss"), paper.get("accuracy"))])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return align_table(rows)
+
+
+def align_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return cells as a Markdown table; the first row is the head, only the first column is left-aligned.
+
+    Example:
+        >>> print(align_table([["name", "bits"], ["a", "1"]]))
+        | name | bits |
+        |------|-----:|
+        | a    |    1 |
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| "
         + " | ".join(
@@ -196,6 +248,10 @@ def _score_baseline(baseline: Baseline, train: Rows, test: Rows) -> Result:
     )
     hits = int((prediction.guesses == test.ids).sum())
     return {**score.to_dict(), "paper": PaperTotals(float(prediction.nats.sum()), hits, len(test.ids)).to_dict()}
+
+
+def _describe_records(sums: NDArray[np.float64]) -> dict[str, list[float]]:
+    return {"bits": (sums[:, 0] / math.log(2.0)).tolist(), "tokens": sums[:, 1].astype(int).tolist()}
 
 
 def _describe(corpus: Any, start_time: float) -> Result:

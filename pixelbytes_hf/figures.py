@@ -128,6 +128,69 @@ def draw_learning_curves(
     return _save(figure, path)
 
 
+def draw_comparison_curves(
+    curves: Mapping[str, Sequence[Sequence[tuple[float, float]]]], path: str | os.PathLike[str], *, axis_label: str
+) -> Path:
+    """Draw validation bits of several models against what training took; one colour a model, one line a seed.
+
+    Args:
+        curves: By model, for every seed the points (amount of training, bits per new token).
+        path: PNG to write.
+        axis_label: What the amount is.
+
+    Raises:
+        ValueError: If there is no point.
+    """
+    all_bits = [bits for lines in curves.values() for line in lines for _, bits in line]
+    if not all_bits:
+        raise ValueError("curves have no point: expected at least one")
+    figure, [axes] = _new_figure(1, 1, (9, 5))
+    for number, (name, lines) in enumerate(curves.items()):
+        style = {"color": f"C{number % 10}", "linestyle": ("-", "--", ":")[number // 10 % 3]}
+        for seed, line in enumerate(lines):
+            if line:
+                label = name if seed == 0 else None
+                axes.plot(*zip(*line, strict=True), marker="o", markersize=2.5, linewidth=1.2, label=label, **style)
+    axes.set(xlabel=axis_label, ylabel="validation, bits per new token", yscale="log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return _save(figure, path)
+
+
+def draw_bits_by_kind(
+    rows: Mapping[str, Mapping[str, tuple[float, float]]], path: str | os.PathLike[str], *, kinds: Sequence[str]
+) -> Path:
+    """Draw a panel for every kind of token with a bar for every model.
+
+    Args:
+        rows: By model, from top to bottom: bits per new token and their deviation by kind.
+        path: PNG to write.
+        kinds: Panels, from left to right; those that no model has are left out.
+
+    Raises:
+        ValueError: If no model has any of the kinds.
+    """
+    shown = [kind for kind in kinds if any(kind in row for row in rows.values())]
+    if not shown:
+        raise ValueError(f"rows have none of the kinds {list(kinds)}: expected at least one")
+    figure, panels = _new_figure(1, len(shown), (2.2 + 2.3 * len(shown), 1.2 + 0.3 * len(rows)))
+    for column, (kind, axes) in enumerate(zip(shown, panels, strict=True)):
+        for place, (name, row) in enumerate(rows.items()):
+            if kind in row:
+                bits, deviation = row[kind]
+                colour = "0.7" if name.startswith("(") else f"C{place % 10}"
+                axes.barh(place, bits, xerr=deviation or None, color=colour, height=0.7, error_kw={"linewidth": 1})
+                end = (bits + deviation, place)
+                axes.annotate(f"{bits:.2f}", end, xytext=(3, 0), textcoords="offset points", va="center", fontsize=7)
+        axes.set(title=kind.replace("_", " "), xlabel="bits per new token", ylim=(len(rows) - 0.4, -0.6))
+        axes.set_yticks(range(len(rows)), list(rows) if column == 0 else [""] * len(rows))
+        axes.margins(x=0.2)
+        axes.grid(alpha=0.3, axis="x")
+    return _save(figure, path)
+
+
 def draw_sounds(sounds: Mapping[str, Mapping[str, Any]], path: str | os.PathLike[str]) -> Path:
     """Draw waveform and spectrogram of sounds side by side, for example a real and a generated cry.
 

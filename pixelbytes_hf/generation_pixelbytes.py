@@ -1,4 +1,4 @@
-"""Generation: `generate()` for rows of six cells, with layouts and exact contexts.
+"""Generation: `generate()` for rows of cells, with layouts and exact contexts.
 
 Knows prompts, grammars and how a distribution becomes a token; the model is reached through `forward` and `step`
 alone. `generate()` of transformers prepares everything (settings, logits processors, stopping criteria); only its
@@ -29,13 +29,17 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.generation.utils import GenerateDecoderOnlyOutput
 
 from .canvas import Canvas, ContextSource, Grammar, Prompt
+from .configuration_mixers import is_recurrent
+from .contexts import ContextRule, context_rule
 from .grammar import FreeGrammar, LayoutGrammar
-from .grid import CONTEXT_SIZE
+from .grid import Segment
+from .infilling import Mask, fill_layouts, fill_layouts_as_published, infill
 from .layout import Layout, LayoutLike, as_layout
 from .sampling import Records, Sampler
 from .segment_grammar import LegalIds
 from .vocabulary import Vocabulary
 
+IGNORED = -100
 NOT_SUPPORTED = (
     "inputs_embeds",
     "custom_generate",
@@ -66,6 +70,7 @@ class Plan:
     Args:
         layouts: One for each prompt, or None.
         legal_ids: Masks over the vocabulary.
+        rule: Which cells a row holds.
         context: Where the context of a generated token comes from.
         generator: Source of randomness; None is torch's global one.
         streamer: Where tokens go as they come.
@@ -73,6 +78,7 @@ class Plan:
 
     layouts: Sequence[Layout] | None
     legal_ids: LegalIds
+    rule: ContextRule
     context: ContextSource
     generator: torch.Generator | None
     streamer: BaseStreamer | None
@@ -80,13 +86,16 @@ class Plan:
     def grammars(self, prompts: Sequence[Sequence[int]]) -> list[Grammar]:
         """Return a grammar for every sequence to generate, at the position after its prompt."""
         if self.layouts is None:
-            return [FreeGrammar(self.legal_ids, ids) for ids in prompts]
+            return [FreeGrammar(self.legal_ids, ids, rule=self.rule) for ids in prompts]
         repeats = len(prompts) // len(self.layouts)
-        return [LayoutGrammar(self.layouts[n // repeats], self.legal_ids, ids) for n, ids in enumerate(prompts)]
+        return [
+            LayoutGrammar(self.layouts[n // repeats], self.legal_ids, ids, rule=self.rule)
+            for n, ids in enumerate(prompts)
+        ]
 
 
 class PixelBytesGenerationMixin(GenerationMixin):
-    """`generate()` for models that read rows of six cells."""
+    """`generate()` for models that read rows of cells."""
 
     _supported_generation_modes = [GenerationMode.GREEDY_SEARCH, GenerationMode.SAMPLE]  # noqa: RUF012
 
@@ -114,7 +123,10 @@ class PixelBytesGenerationMixin(GenerationMixin):
             generation_config: transformers' settings; `kwargs` win over it.
             layout: What to generate, see `layout.as_layout`; or a sequence of `Layout`, one for each prompt. Every
                 output then ends by itself, unless a stopping criterion ends it, and decodes. `max_new_tokens` is by
-                default what the layout can need, and a smaller one makes the layout end in time.
+                default what the layout can need, and a smaller one makes the layout end in time. The objectives
+                ``masked`` and ``diffusion`` need it, and draw all tokens together: an extent that it leaves open takes
+                its bound. With ``masked``, `num_steps`, `order` and `progress` are those of `infilling.infill`;
+                ``diffusion`` goes the published way from noise.
             context: ``exact`` computes the context of a new token from the tokens before it. ``model`` reads the row
                 that the model predicts, as the paper; it needs an objective that predicts all cells.
             vocabulary: The tables; by default the tokenizer's, or the preset of the model's size.
@@ -138,11 +150,18 @@ class PixelBytesGenerationMixin(GenerationMixin):
             ValueError: If inputs do not fit, a setting is not supported, the prompt cannot be continued as the layout
                 asks, or `max_new_tokens` is less than the layout needs.
         """
+        if self.objective.name in ("masked", "diffusion"):
+            choice = _generator_of(generator, seed, self.device)
+            tables = _vocabulary_of(vocabulary, tokenizer, self.config)
+            has_rows = _one_of(inputs, kwargs.pop("input_ids", None)) is not None
+            prompt = has_rows, labels, attention_mask
+            return self._fill_layouts(layout, prompt, tables, choice, generation_config, kwargs)
         self._refuse(context, kwargs)
         prompt = Prompt.of(_one_of(inputs, kwargs.pop("input_ids", None)), labels, attention_mask, self.config)
         layouts = _layouts_of(layout, len(prompt.rows))
+        rule = context_rule(self.config.context_size)
         legal_ids = LegalIds(_vocabulary_of(vocabulary, tokenizer, self.config), self.device)
-        plan = Plan(layouts, legal_ids, context, _generator_of(generator, seed, self.device), streamer)
+        plan = Plan(layouts, legal_ids, rule, context, _generator_of(generator, seed, self.device), streamer)
         if layouts is not None and prompt.labels is not None:
             for known, wanted in zip(prompt.known_ids(self.config), layouts, strict=True):
                 _check_open(known, wanted, legal_ids.vocabulary)
@@ -165,6 +184,80 @@ class PixelBytesGenerationMixin(GenerationMixin):
             **kwargs,
         )
 
+    def infill(
+        self,
+        records: Sequence[Sequence[Segment]],
+        masks: Sequence[Mask],
+        *,
+        vocabulary: Vocabulary | None = None,
+        tokenizer: Any = None,
+        generator: torch.Generator | None = None,
+        seed: int | None = None,
+        **options: Any,
+    ) -> list[list[Segment]]:
+        """Return records with hidden tokens drawn, all others as they were; for the objective ``masked``.
+
+        Args:
+            records: Segments of each record.
+            masks: What to draw, (L,) bool for each record; `infilling.hide` and its relatives make them.
+            vocabulary: The tables; by default the tokenizer's, or the preset of the model's size.
+            tokenizer: The tokenizer whose tables to use.
+            generator: Source of randomness, in place of torch's global one.
+            seed: Makes one.
+            options: `num_steps`, `order`, `temperature`, `progress`; see `infilling.infill`.
+
+        Raises:
+            ValueError: If the model has another objective, or an argument leaves its range.
+        """
+        tables = _vocabulary_of(vocabulary, tokenizer, self.config)
+        options["generator"] = _generator_of(generator, seed, self.device)
+        was_training = self.training
+        self.eval()
+        try:
+            return infill(self, records, masks, tables, **options)
+        finally:
+            self.train(was_training)
+
+    def _fill_layouts(
+        self,
+        layout: LayoutLike | Sequence[Layout] | None,
+        prompt: tuple[bool, Tensor | None, Tensor | None],
+        vocabulary: Vocabulary,
+        generator: torch.Generator | None,
+        generation_config: GenerationConfig | None,
+        kwargs: dict[str, Any],
+    ) -> Tensor:
+        """Draw all tokens of layouts of known extents, in a few passes; see `generate`."""
+        has_rows, labels, attention_mask = prompt
+        if layout is None or (has_rows and labels is None):
+            raise ValueError(
+                f"the objective {self.objective.name!r} needs layout, and prompts as labels: tokens, not contexts"
+            )
+        is_masked = self.objective.name == "masked"
+        names = ("num_steps", "order", "progress") if is_masked else ()
+        options = {name: kwargs.pop(name) for name in names if name in kwargs}
+        samples, temperature = (
+            _setting(name, generation_config, self.generation_config, kwargs) for name in ("do_sample", "temperature")
+        )
+        given = {name for name, value in kwargs.items() if value is not None}
+        if unknown := sorted(given - {"do_sample", "temperature"}):
+            raise ValueError(
+                f"generate() does not support {', '.join(unknown)} with the objective {self.objective.name!r}"
+            )
+        options["temperature"] = (1.0 if temperature is None else temperature) if samples else 0.0
+        labels = torch.empty(1, 0, dtype=torch.int64) if labels is None else labels.cpu()
+        is_real = labels != IGNORED if attention_mask is None else attention_mask.cpu() != 0
+        prompts = [row[real].tolist() for row, real in zip(labels, is_real, strict=True)]
+        fill = fill_layouts if is_masked else fill_layouts_as_published
+        streams = fill(self, _layouts_of(layout, len(prompts)), prompts, vocabulary, generator=generator, **options)
+        left = labels.shape[1]
+        num_new = max(len(stream) - len(prompt) for stream, prompt in zip(streams, prompts, strict=True))
+        tokens = torch.full((len(streams), left + num_new), vocabulary.pad_id)
+        for row, (prompt, stream) in enumerate(zip(prompts, streams, strict=True)):
+            start = left - len(prompt)
+            tokens[row, start : start + len(stream)] = torch.from_numpy(stream.astype("int64"))
+        return tokens.to(self.device)
+
     def _refuse(self, context: str, kwargs: dict[str, Any]) -> None:
         for name in NOT_SUPPORTED:
             value = kwargs.pop(name, None)
@@ -172,12 +265,20 @@ class PixelBytesGenerationMixin(GenerationMixin):
                 raise ValueError(f"generate() does not support {name}")
         if context not in get_args(ContextSource):
             raise ValueError(f"context must be one of {get_args(ContextSource)}, got {context!r}")
-        if context == "model" and self.objective.predicted_cells != CONTEXT_SIZE:
+        if context == "model" and self.config.newest_cell != self.config.context_size - 1:
             raise ValueError(
-                f"context='model' needs an objective that predicts {CONTEXT_SIZE} cells, got {self.objective.name!r}, "
-                f"which predicts {self.objective.predicted_cells}"
+                f"context='model' needs rows whose last cell is the token read just before, got rows of "
+                f"{self.config.context_size} cells"
             )
-        if getattr(self.config.mixer_config, "bidirectional", False):
+        if context == "model" and self.objective.predicted_cells != self.config.context_size:
+            raise ValueError(
+                f"context='model' needs an objective that predicts {self.config.context_size} cells, got "
+                f"{self.objective.name!r}, which predicts {self.objective.predicted_cells}"
+            )
+        if self.objective.name == "last":
+            if kwargs.get("past_key_values") is not None:
+                raise ValueError("past_key_values must be None with the objective 'last', which reads its window anew")
+        elif self.config.sees_future:
             raise ValueError("a bidirectional model cannot generate: it was trained to read the tokens it predicts")
 
     def _prepare_cache_for_generation(
@@ -185,6 +286,8 @@ class PixelBytesGenerationMixin(GenerationMixin):
     ) -> None:
         if generation_config.cache_implementation is not None:
             raise ValueError(f"cache_implementation must be None, got {generation_config.cache_implementation!r}")
+        if self.objective.name == "last":
+            return
         if generation_config.use_cache and model_kwargs.get("past_key_values") is None:
             model_kwargs["past_key_values"] = self.new_cache()
 
@@ -234,6 +337,8 @@ def _generate_tokens(
 class RowReader:
     """Feeds the model what it has not read yet: the prompt first, then one row at a time; all rows without a cache.
 
+    With the objective ``last`` the last `window_length` rows are read anew for every token.
+
     Args:
         model: The model.
         canvas: The sequences.
@@ -250,6 +355,7 @@ class RowReader:
                 f"past_key_values must have read fewer rows than the prompt's {canvas.num_rows}, got {self._num_read}"
             )
         self._needs_forward = bool(settings.output_hidden_states)
+        self._window_length = model.config.window_length if model.objective.name == "last" else None
 
     def read(self, records: Records) -> Tensor:
         """Return the logits of the last row, (B, V) or (B, N, V)."""
@@ -257,12 +363,16 @@ class RowReader:
         if self.cache is not None:
             self._num_read = canvas.num_rows
             # a recurrent state has left the padding behind; anything else needs the mask at every step
-            has_no_padding = canvas.mask is None or hasattr(self._model.model.mixer, "step")
+            has_no_padding = canvas.mask is None or is_recurrent(self._model.config.mixer_config)
             if start and canvas.num_rows == start + 1 and has_no_padding and not self._needs_forward:
                 return self._model.step(canvas.last_row, self.cache)
+        mask = canvas.mask
+        if self._window_length is not None:
+            start = max(canvas.num_rows - self._window_length, 0)
+            mask = None if mask is None else mask[:, start:]
         outputs = self._model(
             input_ids=canvas.rows[:, start:],
-            attention_mask=canvas.mask,
+            attention_mask=mask,
             past_key_values=self.cache,
             use_cache=self.cache is not None,
             output_hidden_states=self._needs_forward or None,
@@ -300,7 +410,7 @@ def _vocabulary_of(vocabulary: Vocabulary | None, tokenizer: Any, config: Any) -
     if vocabulary is None and tokenizer is not None:
         vocabulary = tokenizer.tables
     if vocabulary is None:
-        presets = [Vocabulary.from_preset(name) for name in ("paper", "full")]
+        presets = [Vocabulary.from_preset(name) for name in ("paper", "full", "first")]
         vocabulary = next((tables for tables in presets if tables.size == config.vocab_size), None)
         if vocabulary is None:
             raise ValueError(f"no preset has {config.vocab_size} ids: pass vocabulary= or tokenizer=")

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .grid import CONTEXT_SIZE, NEW_TOKEN_CELL
 from .modeling_pixelbytes import aPxBySequenceModel
 from .vocabulary import Vocabulary
 
@@ -55,8 +54,14 @@ def initialise_ordered(
             positions, from unit to unit, and write less easily: what a sentence says must last for a whole sprite.
 
     Raises:
-        ValueError: If `counts` does not have V entries, or `memory_horizon` is under 4.
+        ValueError: If `counts` does not have V entries, `memory_horizon` is under 4, the cells are not joined side by
+            side, the head has no bias, or the vocabulary no levels.
     """
+    if model.config.embedding != "concat" or model.fc.bias is None or not vocabulary.levels:
+        raise ValueError(
+            "the ordered initialisation needs the embedding 'concat', a head's bias, and levels in the vocabulary, "
+            f"got {model.config.embedding!r}, head_bias={model.config.head_bias} and {len(vocabulary.levels)} levels"
+        )
     if len(counts) != vocabulary.size:
         raise ValueError(f"counts must have {vocabulary.size} entries, got {len(counts)}")
     _order_levels(model, vocabulary)
@@ -70,14 +75,15 @@ def initialise_ordered(
             _lengthen_memory(lstm, memory_horizon)
     width = model.config.context_width
     spare = int(_CARRIED_SHARE * min((lstm.hidden_size for lstm in layers), default=0)) - width
-    if spare < 0:
+    if spare < 0 or model.config.needs_projection:
         return
     num_lags = min(_MAX_LAGS, spare // model.config.cell_width)
     _carry(layers[0], width, source=0, recurrent=False, gain=1.0)
     for lag in range(num_lags):
         # the first lag repeats the cell of the token just before, each other the lag before it
-        source = (NEW_TOKEN_CELL if lag == 0 else CONTEXT_SIZE + lag - 1) * model.config.cell_width
-        start = (CONTEXT_SIZE + lag) * model.config.cell_width
+        config = model.config
+        source = (config.newest_cell if lag == 0 else config.context_size + lag - 1) * config.cell_width
+        start = (config.context_size + lag) * config.cell_width
         _carry(layers[0], model.config.cell_width, start=start, source=source, recurrent=True, gain=1.3)
     for lstm in layers[1:]:
         _carry(lstm, width + num_lags * model.config.cell_width, source=0, recurrent=False, gain=2.0)

@@ -35,24 +35,24 @@ class Totals:
     Attributes:
         groups: Names, (G,).
         nats: Summed -ln of the tokens' probabilities, (G,) float64.
-        hits: Tokens that were the likeliest guess, (G,) int64.
+        hits: Tokens that were the likeliest guess, (G,) int64, or float64 where averages were added.
         tokens: Tokens, (G,) int64.
     """
 
     groups: tuple[str, ...]
     nats: NDArray[np.float64]
-    hits: NDArray[np.int64]
+    hits: NDArray[Any]
     tokens: NDArray[np.int64]
 
     @classmethod
-    def of(cls, groups: Sequence[str], index: NDArray[Any], nats: NDArray[Any], hits: NDArray[np.bool_]) -> "Totals":
+    def of(cls, groups: Sequence[str], index: NDArray[Any], nats: NDArray[Any], hits: NDArray[Any]) -> "Totals":
         """Return the totals of scored tokens.
 
         Args:
             groups: Names, (G,).
             index: Group of every token, (L,) in 0..G-1.
             nats: -ln of every token's probability, (L,).
-            hits: Whether it was the likeliest guess, (L,).
+            hits: Whether it was the likeliest guess, (L,), or how often on average.
 
         Raises:
             ValueError: If the arrays differ in length, or a token's nats are NaN or negative.
@@ -68,7 +68,7 @@ class Totals:
         return cls(
             tuple(groups),
             np.bincount(index, weights=nats, minlength=size).astype(np.float64),
-            np.bincount(index[hits], minlength=size),
+            np.bincount(index[hits] if hits.dtype == np.bool_ else index, _weights(hits), minlength=size),
             np.bincount(index, minlength=size),
         )
 
@@ -125,7 +125,8 @@ class MatchedScore:
         modalities: NDArray[Any],
         *,
         nats: NDArray[Any],
-        predictions: NDArray[Any],
+        predictions: NDArray[Any] | None = None,
+        hits: NDArray[Any] | None = None,
         vocabulary: Vocabulary,
     ) -> "MatchedScore":
         """Return the score of predicted tokens.
@@ -136,6 +137,7 @@ class MatchedScore:
             modalities: Index into `MODALITIES` of each, (L,).
             nats: -ln of the probability of each, (L,).
             predictions: The likeliest id before each, (L,).
+            hits: In place of predictions, how often each was the likeliest guess, on average, (L,).
             vocabulary: The tables.
 
         Example:
@@ -146,7 +148,7 @@ class MatchedScore:
             {'bits': 2.0, 'accuracy': 0.5, 'tokens': 2}
         """
         kind_of_id = vocabulary.kind_of_id
-        hits = np.asarray(predictions) == ids
+        hits = np.asarray(predictions) == ids if hits is None else hits
         before = contexts[:, FRAME_BEFORE_CELL]
         moving = (kind_of_id[ids] == PIXEL) & (kind_of_id[before] == PIXEL)
         changed = (ids[moving] != before[moving]).astype(np.int64)
@@ -199,6 +201,10 @@ class PaperTotals(NamedTuple):
         if not self.targets:
             raise ValueError("the paper's figures need at least one target, got none")
         return {"loss": self.nats / self.targets, "accuracy": self.hits / self.targets, "targets": self.targets}
+
+
+def _weights(hits: NDArray[Any]) -> NDArray[Any] | None:
+    return None if hits.dtype == np.bool_ else hits
 
 
 def modality_of_positions(shapes: Sequence[Shape]) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """Presets: named settings of a whole run; a variant is one row of `PRESETS`.
 
-Knows names and numbers; builds nothing. A preset holds what the tokenizer, the model's configuration and the training
-are made from; `Preset.replace` changes single values and refuses names that do not exist.
+Knows names and numbers; builds nothing. The paper's rows are in `presets_paper`, those of a comparison between
+architectures of one size in `presets_small`. A preset holds what the tokenizer, the model's configuration and the
+training are made from; `Preset.replace` changes single values and refuses names that do not exist.
 """
 
 import dataclasses
@@ -11,10 +12,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from .presets_paper import lstm, paper_rows
+from .presets_small import small_rows
 from .schedules import SCHEDULES, Schedule
 
 Initialisation = Literal["default", "ordered"]
 Optimiser = Literal["adamw", "muon"]
+TokenizerClass = Literal["ActionPixelBytesTokenizer", "PixelBytesTokenizer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +30,16 @@ class TrainingConfig:
         stride: Tokens from one window's start to the next.
         repeats: Visits of a window in an epoch by modality it holds; see `WindowDataset`.
         jitter: Whether windows' places vary from epoch to epoch; see `WindowDataset`.
+        mirror: Whether sprites are turned left to right in half of the visits; see `augmentation`.
+        invert: Whether sounds change their sign in half of the visits; see `augmentation`.
         openings: Further visits of each record's first `opening_length` tokens in an epoch; see `WindowDataset`.
         opening_length: See there.
         batch_size: Windows of a batch, in each process.
         accumulation: Batches whose gradients are added before a step.
         num_epochs: Passes over the windows.
         max_steps: Optimiser steps in place of `num_epochs`, or None.
+        max_seconds: Seconds of training steps, validation and checkpoints not counted, after which the run ends if
+            it has not before, or None. The schedule then goes by the share of these seconds.
         optimiser: AdamW, or Muon for the mixer's matrices with AdamW for the rest.
         learning_rate: Largest learning rate of AdamW.
         matrix_learning_rate: Largest learning rate of Muon.
@@ -60,12 +68,15 @@ class TrainingConfig:
     stride: int = 512
     repeats: Mapping[str, int] = field(default_factory=dict)
     jitter: bool = False
+    mirror: bool = False
+    invert: bool = False
     openings: int = 0
     opening_length: int = 256
     batch_size: int = 32
     accumulation: int = 1
     num_epochs: float = 100
     max_steps: int | None = None
+    max_seconds: float | None = None
     optimiser: Optimiser = "adamw"
     learning_rate: float = 1e-3
     matrix_learning_rate: float = 0.02
@@ -104,7 +115,7 @@ class TrainingConfig:
             raise ValueError(f"betas must be two numbers, got {self.betas!r}")
         if isinstance(self.report_to, str):
             raise ValueError(f"report_to must be a list of names, got {self.report_to!r}")
-        for name in ("max_steps", "eval_steps", "save_steps", "max_gradient_norm"):
+        for name in ("max_steps", "max_seconds", "eval_steps", "save_steps", "max_gradient_norm"):
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive or None, got {getattr(self, name)}")
         if self.keep_checkpoints < 2:
@@ -117,19 +128,34 @@ class TrainingConfig:
             raise ValueError(f"hold_ratio must be in [0, 1), got {self.hold_ratio}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Preset:
     """Everything a run is made from.
 
     Args:
         model: Keywords of `PixelBytesConfig`, but for those that the vocabulary gives.
-        tokenizer: Keywords of `ActionPixelBytesTokenizer`.
+        tokenizer: Keywords of the tokenizer.
         training: Settings of the run.
+        tokenizer_class: Name of the tokenizer's class.
+        source: Where the settings stand: a table of the paper, or ``ours``.
+        note: What a reader of the list has to know.
+        size_limit: Parameters that its source says it stays under, or None.
     """
 
     model: Mapping[str, Any]
     tokenizer: Mapping[str, Any]
     training: TrainingConfig
+    tokenizer_class: TokenizerClass = "ActionPixelBytesTokenizer"
+    source: str = "ours"
+    note: str = ""
+    size_limit: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the name of the tokenizer's class."""
+        if self.tokenizer_class not in get_args(TokenizerClass):
+            raise ValueError(
+                f"tokenizer_class must be one of {get_args(TokenizerClass)}, got {self.tokenizer_class!r}"
+            )
 
     def replace(
         self, *, model: Mapping[str, Any] | None = None, tokenizer: Mapping[str, Any] | None = None, **training: Any
@@ -138,7 +164,7 @@ class Preset:
 
         Args:
             model: Keywords of `PixelBytesConfig`; ``mixer_config`` is merged into the preset's.
-            tokenizer: Keywords of `ActionPixelBytesTokenizer`.
+            tokenizer: Keywords of the tokenizer.
             training: Fields of `TrainingConfig`.
 
         Raises:
@@ -150,57 +176,86 @@ class Preset:
         changed = dict(model or {})
         if "mixer_config" in changed:
             changed["mixer_config"] = {**self.model.get("mixer_config", {}), **changed["mixer_config"]}
-        return Preset(
+        return dataclasses.replace(
+            self,
             model={**self.model, **changed},
             tokenizer={**self.tokenizer, **(tokenizer or {})},
             training=dataclasses.replace(self.training, **training),
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the preset as JSON-able settings; the inverse of `from_dict`."""
+        return dataclasses.asdict(self)
 
-def _lstm(hidden_size: int, num_layers: int = 2) -> dict[str, Any]:
-    return {"model_type": "pixelbytes_lstm", "hidden_size": hidden_size, "num_hidden_layers": num_layers}
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> "Preset":
+        """Return the preset that `to_dict` described; lists of its training settings become tuples."""
+        items = settings["training"].items()
+        training: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in items}
+        return cls(**{**settings, "training": TrainingConfig(**training)})
 
 
-# one rate for all cries, as in protocol R1, so that generated sound has a known one: 8 kHz after slicing
-_PAPER_TOKENIZER = {"preset": "paper", "slicing": {"image": 2, "audio": 2}, "sampling_rate_hz": 16_000}
+# records of the embedded corpus are short: one window holds a whole one
+_MINI: dict[str, Any] = {
+    "model": {"objective": "predictive", "embedding_dim": 128, "mixer_config": lstm(256)},
+    "tokenizer": {"preset": "paper", "slicing": {"image": 1, "audio": 2}, "sampling_rate_hz": 4000},
+    "training": {
+        "window_length": 2048,
+        "stride": 2048,
+        # a sentence and a first frame: what to draw is harder to learn than how to go on
+        "openings": 12,
+        "opening_length": 224,
+        "batch_size": 16,
+        "num_epochs": 1,
+        "optimiser": "muon",
+        "learning_rate": 2e-3,
+        "matrix_learning_rate": 0.01,
+        "betas": (0.9, 0.95),
+        "schedule": "cosine",
+        "warmup_steps": 20,
+        "hold_ratio": 0.5,
+        "max_gradient_norm": 1.0,
+        "initialisation": "ordered",
+        "memory_horizon": 400,
+        "eval_steps": 100,
+    },
+}
+
+# signals of linear systems: 141 even levels of one scale for all records, and the bytes that a transfer function needs
+_CONTROL: dict[str, Any] = {
+    "model": {"objective": "predictive", "embedding_dim": 48, "mixer_config": lstm(128, 1)},
+    "tokenizer": {
+        "vocabulary": {
+            "bytes": [0, 9, 10, *b" -./0123456789[]"],
+            "colours": [[0, 0, 0]],
+            "levels": [step / 70 for step in range(-70, 71)],
+        },
+        "scaling": "none",
+    },
+    "training": {
+        "window_length": 512,
+        "stride": 512,
+        "batch_size": 4,
+        "max_steps": 2000,
+        "optimiser": "muon",
+        "learning_rate": 2e-3,
+        "matrix_learning_rate": 0.01,
+        "betas": (0.9, 0.95),
+        "schedule": "cosine",
+        "warmup_steps": 20,
+        "hold_ratio": 0.3,
+        "max_gradient_norm": 1.0,
+        "initialisation": "ordered",
+        "eval_steps": 1000,
+        "save_steps": 2000,
+        "logging_steps": 50,
+    },
+}
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        "paper-lstm-predictive": Preset(
-            model={"objective": "predictive", "embedding_dim": 128, "mixer_config": _lstm(512)},
-            tokenizer=_PAPER_TOKENIZER,
-            training=TrainingConfig(),
-        ),
-        "paper-lstm-autoregressive": Preset(
-            model={"objective": "autoregressive", "embedding_dim": 128, "mixer_config": _lstm(512)},
-            tokenizer=_PAPER_TOKENIZER,
-            training=TrainingConfig(),
-        ),
-        # records of the embedded corpus are short: one window holds a whole one
-        "mini": Preset(
-            model={"objective": "predictive", "embedding_dim": 128, "mixer_config": _lstm(256)},
-            tokenizer={"preset": "paper", "slicing": {"image": 1, "audio": 2}, "sampling_rate_hz": 4000},
-            training=TrainingConfig(
-                window_length=2048,
-                stride=2048,
-                # a sentence and a first frame: what to draw is harder to learn than how to go on
-                openings=12,
-                opening_length=224,
-                batch_size=16,
-                num_epochs=1,
-                optimiser="muon",
-                learning_rate=2e-3,
-                matrix_learning_rate=0.01,
-                betas=(0.9, 0.95),
-                schedule="cosine",
-                warmup_steps=20,
-                hold_ratio=0.5,
-                max_gradient_norm=1.0,
-                initialisation="ordered",
-                memory_horizon=400,
-                eval_steps=100,
-            ),
-        ),
+        name: Preset(**{**row, "training": TrainingConfig(**row["training"])})
+        for name, row in {**paper_rows(), **small_rows(), "mini": _MINI, "control": _CONTROL}.items()
     }
 )
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .contexts import ContextRule, context_rule
 from .grid import CONTEXT_SIZE, Ids, Shape, gather_window
 from .metrics import MatchedScore, PaperTotals, modality_of_positions
 from .rows import Records
@@ -94,15 +95,17 @@ class WindowReader:
 
     def __init__(self, model: Any, corpus: Records, *, carried: bool) -> None:
         self.model, self.corpus, self.carried = model, corpus, carried
+        self.rule = context_rule(model.config.context_size)
         self.cache: Any = None
         self.num_read = self.num_rows = 0
         self.score = MatchedScore.empty()
         self.paper = PaperTotals()
+        self.records = np.zeros((corpus.num_records, 2))  # nats and tokens of each
 
     def read(self, step: Step) -> int:
         """Read one step and return how many tokens it scored."""
         spans = [Span(*self.corpus.record(record), start, stop) for record, start, stop in step.places]
-        batch = _make_batch(spans, self.corpus.vocabulary, look_ahead=self.carried)
+        batch = make_batch(spans, self.corpus.vocabulary, self.rule, look_ahead=self.carried)
         device = self.model.device
         if step.is_fresh:
             self.cache, self.num_read = None, 0
@@ -118,16 +121,17 @@ class WindowReader:
         )
         if self.carried:
             self.cache, self.num_read = output.past_key_values, self.num_read + batch.labels.shape[1]
-        self._add(output.logits, batch, spans)
+        self._add(output.logits, batch, spans, [record for record, _, _ in step.places])
         return sum(span.stop - span.start for span in spans)
 
-    def _add(self, logits: Tensor, batch: Batch, spans: Sequence[Span]) -> None:
+    def _add(self, logits: Tensor, batch: Batch, spans: Sequence[Span], records: Sequence[int]) -> None:
         objective = self.model.objective
-        nats, guesses = _score_tokens(objective.new_token_logits(logits), batch.labels.to(logits.device))
+        nats, guesses = score_tokens(objective.new_token_logits(logits), batch.labels.to(logits.device))
         for row, (ids, shapes, start, stop) in enumerate(spans):
+            self.records[records[row]] += nats[row, : stop - start].sum(), stop - start
             self.score += MatchedScore.of(
                 ids[start:stop],
-                batch.input_ids[row, : stop - start].numpy(),
+                self._six_cells(batch.input_ids[row], spans[row]),
                 modality_of_positions(shapes)[start:stop],
                 nats=nats[row, : stop - start],
                 predictions=guesses[row, : stop - start],
@@ -136,14 +140,28 @@ class WindowReader:
         targets = batch.labels if objective.predicted_cells == 1 else batch.following
         self.paper = self.paper.plus(*_sum_targets(logits, targets.to(logits.device)))
 
+    def _six_cells(self, rows: Tensor, span: Span) -> Ids:
+        """Return the rows that scores are grouped by, (L, 6), whatever rule the model reads by."""
+        if self.rule.size == CONTEXT_SIZE:
+            return rows[: span.stop - span.start].numpy()
+        return gather_window(*span, pad_id=self.corpus.vocabulary.pad_id)
 
-def _make_batch(spans: Sequence[Span], vocabulary: Vocabulary, *, look_ahead: bool) -> Batch:
+
+def make_batch(spans: Sequence[Span], vocabulary: Vocabulary, rule: ContextRule, *, look_ahead: bool) -> Batch:
+    """Return the windows as one batch.
+
+    Args:
+        spans: The windows.
+        vocabulary: Gives the padding.
+        rule: Which cells a row holds.
+        look_ahead: Whether the last row's following one is known, where the record has one.
+    """
     size = len(spans), max(span.stop - span.start for span in spans)
-    input_ids = np.full((*size, CONTEXT_SIZE), vocabulary.pad_id, np.int64)
-    following = np.full((*size, CONTEXT_SIZE), IGNORED, np.int64)
+    input_ids = np.full((*size, rule.size), vocabulary.pad_id, np.int64)
+    following = np.full((*size, rule.size), IGNORED, np.int64)
     labels = np.full(size, IGNORED, np.int64)
     for row, (ids, shapes, start, stop) in enumerate(spans):
-        window = gather_window(ids, shapes, start, min(stop + look_ahead, len(ids)), pad_id=vocabulary.pad_id)
+        window = rule.gather(ids, shapes, start, min(stop + look_ahead, len(ids)), pad_id=vocabulary.pad_id)
         input_ids[row, : stop - start] = window[: stop - start]
         following[row, : len(window) - 1] = window[1:]
         labels[row, : stop - start] = ids[start:stop]
@@ -156,7 +174,8 @@ def _make_mask(labels: Tensor, read: int) -> Tensor | None:
     return None if is_real.all() else F.pad(is_real.long(), (read, 0), value=1)
 
 
-def _score_tokens(logits: Tensor, labels: Tensor) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def score_tokens(logits: Tensor, labels: Tensor) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return nats and likeliest id of every label, (B, L), from logits (B, L, V); zero nats where there is none."""
     nats = F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none")
     # a certainty may round to a little above 1
     return nats.view_as(labels).double().clamp(min=0).cpu().numpy(), logits.argmax(-1).cpu().numpy()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
+from transformers import AutoTokenizer
 
 from .corpus_layout import LAYOUT_NAME, load_layout
 from .layout import Layout, LayoutLike, as_layout
@@ -55,7 +56,7 @@ class Run:
             model = aPxBySequenceModel.from_pretrained(folder).eval()
         except SafetensorError as error:
             raise ValueError(f"the weights in {str(folder)!r} cannot be read: {error}") from error
-        tokenizer = ActionPixelBytesTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
         model.config.check_vocabulary(tokenizer.tables)
         return cls(model, tokenizer, load_layout(folder))
 

@@ -1,7 +1,7 @@
 """`ActionPixelBytesTokenizer`: text, pictures and sound as one Hugging Face tokenizer.
 
-A thin layer over `RecordCodec`: calls, batches, padding, saving. Row n of ``input_ids`` is the six-cell context of
-position n, ``labels[n]`` the token there.
+A thin layer over `RecordCodec`: calls, batches, padding, saving. Row n of ``input_ids`` is the context of position n,
+six cells here, ``labels[n]`` the token there.
 
 Axes: B batch, L positions, N context cells. Source: `ActionPixelBytesTokenizer`, pixelbytes/tokenizer.py:30 of
 fabienfrfr/PixelBytes@7646d6a; same outputs but for the last mark of a mono sound (always 2 here) and constant sounds.
@@ -10,25 +10,15 @@ fabienfrfr/PixelBytes@7646d6a; same outputs but for the last mark of a mono soun
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from transformers import AddedToken, AutoTokenizer, BatchEncoding, PreTrainedTokenizer
 from transformers.utils import PaddingStrategy
 
 from .configuration_pixelbytes import PixelBytesConfig
-from .grid import (
-    CONTEXT_SIZE,
-    MODALITIES,
-    NEW_TOKEN_CELL,
-    NO_END,
-    Ids,
-    Modality,
-    Segment,
-    flatten,
-    gather_context,
-    parse,
-)
+from .contexts import ContextRule, context_rule
+from .grid import CONTEXT_SIZE, MODALITIES, NO_END, Ids, Modality, Segment, flatten, parse
 from .level_codec import Scaling
 from .record import AudioInput, DecodedRecord, ImageInput, RecordCodec, SegmentInfo, check_order
 from .text_codec import TextErrors, decode_text
@@ -82,6 +72,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         [39, 40, 2]
     """
 
+    context_size: ClassVar[int] = CONTEXT_SIZE
     vocab_files_names = {"vocab_file": "vocab.json"}  # noqa: RUF012  (transformers' own attribute)
     model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012
 
@@ -130,6 +121,17 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
     def tables(self) -> Vocabulary:
         """The byte, colour and level tables."""
         return self.codec.vocabulary
+
+    @property
+    def rule(self) -> ContextRule:
+        """Which cells a row holds."""
+        return context_rule(self.context_size)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the ids of a record depend on beside the record, JSON-able."""
+        names = ("preset", "vocabulary", "slicing", "errors", "order", "scaling", "sampling_rate_hz")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def vocab_size(self) -> int:
@@ -196,7 +198,8 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         examples, infos = [], []
         for record in records:
             segments, info = self.encode_record(**record, order=order)
-            examples.append(self._truncate(_to_example(segments), max_length if _cuts(truncation) else None))
+            example = _to_example(segments, self.rule)
+            examples.append(self._truncate(example, max_length if _cuts(truncation) else None))
             infos.append(info)
         batch = self.pad(
             examples,
@@ -248,7 +251,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         Raises:
             ValueError: If an example is malformed, or is longer than the length asked for.
         """
-        examples, is_batch = _examples_of(encoded_inputs)
+        examples, is_batch = _examples_of(encoded_inputs, self.context_size)
         lengths = [len(example["input_ids"]) for example in examples]
         target = _padded_length(padding, lengths, max_length, pad_to_multiple_of)
         side = padding_side or self.padding_side
@@ -324,9 +327,10 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         """
         if errors not in ("strict", "report"):
             raise ValueError(f"errors must be 'strict' or 'report', got {errors!r}")
-        stream, is_rows = _one_stream(_to_numpy(ids))
+        stream, is_rows = _one_stream(_to_numpy(ids), self.context_size)
         if is_rows:
-            stream = _read_rows(stream, self.tables) if strip_padding else stream[:, NEW_TOKEN_CELL]
+            cell = self.rule.newest_cell
+            stream = _read_rows(stream, self.tables, cell) if strip_padding else stream[:, cell]
         else:
             stream = stream[stream != IGNORED_LABEL]
             stream = self._strip_padding(stream) if strip_padding else stream
@@ -380,29 +384,29 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         return "".join(parts)
 
 
-def _one_stream(array: Any) -> tuple[Ids, bool]:
+def _one_stream(array: Any, context_size: int) -> tuple[Ids, bool]:
     """Return a stream (L,), or rows (L, N) and True."""
-    if not isinstance(array, list) and array.ndim == 2 and array.shape[1] == CONTEXT_SIZE:
+    if not isinstance(array, list) and array.ndim == 2 and array.shape[1] == context_size:
         return array, True
     if not isinstance(array, list) and (array.ndim == 1 or (array.ndim == 2 and len(array) == 1)):
         return array.reshape(-1), False
     shape = f"{len(array)} streams" if isinstance(array, list) else f"shape {array.shape}"
     raise ValueError(
-        f"ids must be one stream (L,) or context rows (L, {CONTEXT_SIZE}), got {shape}: decode one by one"
+        f"ids must be one stream (L,) or context rows (L, {context_size}), got {shape}: decode one by one"
     )
 
 
-def _read_rows(rows: Ids, tables: Vocabulary) -> Ids:
+def _read_rows(rows: Ids, tables: Vocabulary, newest_cell: int) -> Ids:
     """Return the tokens that context rows (L, N) have read, padding left out.
 
     A row of nothing but padding opens a segment: what was read before it is the end mark of the one before.
     """
     filled = np.flatnonzero((rows != tables.pad_id).any(-1))
     if not filled.size:
-        return rows[:0, NEW_TOKEN_CELL]
+        return rows[:0, newest_cell]
     rows = rows[filled[0] : filled[-1] + 1]
     opens = (rows == tables.pad_id).all(-1)
-    return np.where(opens, tables.segment_end_id, rows[:, NEW_TOKEN_CELL])
+    return np.where(opens, tables.segment_end_id, rows[:, newest_cell])
 
 
 def _check_vocab_file(vocab_file: str | None, vocab: dict[str, int]) -> None:
@@ -416,9 +420,9 @@ def _check_vocab_file(vocab_file: str | None, vocab: dict[str, int]) -> None:
         )
 
 
-def _to_example(segments: list[Segment]) -> dict[str, Any]:
-    ids, _ = flatten(segments)
-    rows = np.concatenate([gather_context(segment.ids, pad_id=0) for segment in segments])
+def _to_example(segments: list[Segment], rule: ContextRule) -> dict[str, Any]:
+    ids, shapes = flatten(segments)
+    rows = rule.gather(ids, shapes, 0, len(ids), pad_id=0)
     return {"input_ids": rows, "labels": ids, "attention_mask": np.ones(len(ids), np.int64)}
 
 
@@ -434,7 +438,7 @@ def _split_batch(inputs: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
     return [{name: lists[name][n] if name in lists else None for name in inputs} for n in range(size)], True
 
 
-def _examples_of(encoded: Any) -> tuple[list[dict[str, Any]], bool]:
+def _examples_of(encoded: Any, context_size: int) -> tuple[list[dict[str, Any]], bool]:
     if isinstance(encoded, Mapping):
         rows = encoded["input_ids"]
         is_single = len(rows) > 0 and np.ndim(rows[0]) == 1
@@ -443,8 +447,8 @@ def _examples_of(encoded: Any) -> tuple[list[dict[str, Any]], bool]:
     else:
         is_single, examples = False, [{k: _to_numpy(v) for k, v in example.items()} for example in encoded]
     for example in examples:
-        if example["input_ids"].ndim != 2 or example["input_ids"].shape[1] != CONTEXT_SIZE:
-            raise ValueError(f"input_ids must be (L, {CONTEXT_SIZE}), got shape {example['input_ids'].shape}")
+        if example["input_ids"].ndim != 2 or example["input_ids"].shape[1] != context_size:
+            raise ValueError(f"input_ids must be (L, {context_size}), got shape {example['input_ids'].shape}")
         example.setdefault("attention_mask", np.ones(len(example["input_ids"]), np.int64))
     return examples, not is_single
 

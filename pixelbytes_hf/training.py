@@ -9,6 +9,7 @@ Shapes: B windows, L positions, V vocabulary, K kinds of tokens.
 import dataclasses
 import math
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -31,11 +32,15 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
+from transformers.trainer_callback import ExportableState
 from transformers.utils import logging
 
+from .augmentation import Augmentation
 from .checkpoints import find_newest_complete, read_json, write_json, write_pretrained
 from .configuration_pixelbytes import PixelBytesConfig
 from .corpus_layout import save_layout
+from .corruption import Corruption, build_corruption
+from .grid import CONTEXT_SIZE
 from .initialisation import initialise_ordered
 from .modeling_pixelbytes import aPxBySequenceModel
 from .optimisers import MuonAdamW, muon_groups
@@ -43,6 +48,7 @@ from .presets import Preset, TrainingConfig, get_preset
 from .schedules import learning_rate_factor
 from .tokenization_pixelbytes import IGNORED_LABEL, ActionPixelBytesTokenizer
 from .vocabulary import KINDS, Vocabulary
+from .window_ends import WindowEnds
 from .windows import TokenCorpus, WindowCollator, WindowDataset, WindowSampler, tokenize_dataset
 
 logger = logging.get_logger(__name__)
@@ -50,6 +56,9 @@ HISTORY_NAME = "history.json"
 RECORD_NAME = "training.json"
 CHECKPOINTS_NAME = "checkpoints"
 _NATS_PER_BIT = float(np.log(2.0))
+_TIME_PARTS = 10  # of a run that seconds limit, each ending with a validation
+VALIDATION_DRAWS = 4  # masks of every window, where an objective draws some; evaluation takes more
+_IS_VALIDATION = frozenset(["eval_bits", "eval_hidden_bits"])
 _FREE_TO_CHANGE = ("keep_checkpoints", "report_to")  # settings that a resumed run may change
 
 
@@ -80,8 +89,8 @@ class PixelBytesTrainer(Trainer):
         *,
         settings: TrainingConfig,
         vocabulary: Vocabulary,
-        train_dataset: WindowDataset | None = None,
-        eval_dataset: WindowDataset | None = None,
+        train_dataset: WindowDataset | WindowEnds | None = None,
+        eval_dataset: WindowDataset | WindowEnds | None = None,
         callbacks: list[TrainerCallback] | None = None,
     ) -> None:
         """Set the Trainer up for windows."""
@@ -89,15 +98,24 @@ class PixelBytesTrainer(Trainer):
             raise ValueError("dataloader_persistent_workers must be False, so that set_epoch reaches the windows")
         self.settings = settings
         self.kind_of_id = torch.from_numpy(vocabulary.kind_of_id.astype(np.int64))
+        self.stopwatch = Stopwatch(settings.max_seconds)
         super().__init__(
             model=model,
             args=args,
             data_collator=WindowCollator(vocabulary.pad_id),
             train_dataset=train_dataset,
             eval_dataset=eval_dataset,
-            compute_metrics=summarise_kinds,
-            callbacks=callbacks,
+            compute_metrics=partial(
+                summarise_kinds,
+                prefix="hidden_" if model.objective.likelihood == "none" else "",
+                num_draws=getattr(eval_dataset, "num_draws", 1),
+            ),
+            callbacks=[self.stopwatch, *(callbacks or [])],
         )
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log with the seconds of training steps so far, in earlier sessions of the run too."""
+        super().log({**logs, "seconds": self.stopwatch.seconds}, start_time)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> WindowSampler:
         dataset = self.train_dataset if train_dataset is None else train_dataset
@@ -123,14 +141,17 @@ class PixelBytesTrainer(Trainer):
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
         """Return the schedule that the settings describe."""
         if self.lr_scheduler is None:
-            factor = partial(
+            rule = partial(
                 learning_rate_factor,
                 schedule=self.settings.schedule,
-                num_steps=num_training_steps,
                 warmup_steps=self.settings.warmup_steps,
                 hold_ratio=self.settings.hold_ratio,
                 final_ratio=self.settings.final_ratio,
             )
+
+            def factor(step: int) -> float:
+                return rule(step, num_steps=self.stopwatch.expected_steps(step, num_training_steps))
+
             self.lr_scheduler = LambdaLR(self.optimizer if optimizer is None else optimizer, factor)
             self._created_lr_scheduler = True
         return self.lr_scheduler
@@ -144,10 +165,12 @@ class PixelBytesTrainer(Trainer):
     ) -> tuple[None, Tensor, Tensor]:
         """Return no loss, the sums of every window and kind (B, K, 3): nats, hits, count; and a placeholder (B,)."""
         inputs = self._prepare_inputs(inputs)
-        labels = inputs.pop("labels")
+        labels, weights = inputs.pop("labels"), None
+        if "corruption" in inputs:
+            labels, weights = self.model.objective.scored(inputs["input_ids"], labels, inputs["corruption"])
         with torch.no_grad(), self.compute_loss_context_manager():
             logits = self.model.objective.new_token_logits(model(**inputs, use_cache=False).logits)
-        sums = sum_kinds(logits, labels, self.kind_of_id.to(labels.device))
+        sums = sum_kinds(logits, labels, self.kind_of_id.to(labels.device), weights)
         return None, sums, labels.new_zeros(len(labels))
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
@@ -164,43 +187,99 @@ class _EpochTeller(TrainerCallback):
         self.sampler.set_epoch(int(state.epoch or 0))
 
 
-def sum_kinds(logits: Tensor, labels: Tensor, kind_of_id: Tensor) -> Tensor:
+def sum_kinds(logits: Tensor, labels: Tensor, kind_of_id: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return nats, hits and count of every kind in every window.
 
     Args:
         logits: (B, L, V).
         labels: (B, L), `IGNORED_LABEL` where no target.
         kind_of_id: Index into `KINDS` of every id, (V,) int64.
+        weights: How much a target's nats and hit count, (B, L), where it is not 1; its count is 1 in any case.
 
     Returns:
-        (B, K, 3) float64.
+        (B, K, 3) float64; with weights (B, K, 4), their sums last.
     """
     is_target = labels != IGNORED_LABEL
     scores = logits.float().flatten(0, 1)
     nats = F.cross_entropy(scores, labels.flatten(), ignore_index=IGNORED_LABEL, reduction="none")
     hits = (logits.argmax(-1) == labels) & is_target
-    values = torch.stack([nats.view_as(labels).double(), hits.double(), is_target.double()], dim=-1)
+    scale = torch.ones_like(nats) if weights is None else weights.flatten()
+    scored = [(column.flatten() * scale).double().view_as(labels) for column in (nats, hits.float())]
+    columns = [*scored, is_target.double()] + ([] if weights is None else [weights.double() * is_target])
+    values = torch.stack(columns, dim=-1)
     kinds = kind_of_id[labels.clamp(min=0)]
-    sums = values.new_zeros(len(labels), len(KINDS), 3)
+    sums = values.new_zeros(len(labels), len(KINDS), len(columns))
     return sums.scatter_add_(1, kinds[..., None].expand_as(values), values)
 
 
-def summarise_kinds(prediction: EvalPrediction) -> dict[str, float]:
+def summarise_kinds(prediction: EvalPrediction, *, prefix: str = "", num_draws: int = 1) -> dict[str, float]:
     """Return bits, accuracy and count of all tokens and of every kind that occurs.
 
     Args:
         prediction: Its `predictions` are the sums (windows, K, 3) of `sum_kinds`.
+        prefix: Of the names; ``hidden_`` where the bits are those of hidden cells and no likelihood.
+        num_draws: How often every window was read.
     """
     by_kind = np.asarray(prediction.predictions, np.float64).sum(0)
     rows = {"": by_kind.sum(0)} | {f"_{kind}": row for kind, row in zip(KINDS, by_kind, strict=True) if row[2]}
     metrics: dict[str, float] = {}
-    for name, (nats, hits, count) in rows.items():
+    for name, (nats, hits, count, *weight) in rows.items():
         metrics |= {
-            f"bits{name}": float(nats / count / _NATS_PER_BIT),
-            f"accuracy{name}": float(hits / count),
-            f"count{name}": int(count),
+            f"{prefix}bits{name}": float(nats / count / _NATS_PER_BIT),
+            # weighted hits of a kind are divided by what its masked tokens weighed, which is its count on average only
+            f"{prefix}accuracy{name}": float(hits / max(weight[0], 1e-9) if weight else hits / count),
+            f"{prefix}count{name}": int(count) // num_draws,
         }
     return metrics
+
+
+class Stopwatch(TrainerCallback, ExportableState):
+    """Counts the seconds of training steps, and ends the run when they are spent.
+
+    Reading data counts; validation and checkpoints do not. The seconds are kept in checkpoints. Where seconds limit
+    the run, it is validated and kept after each tenth of them, whatever the steps between validations.
+
+    Args:
+        max_seconds: After which to stop, or None.
+    """
+
+    def __init__(self, max_seconds: float | None = None) -> None:
+        """Start at zero."""
+        self.max_seconds, self.seconds, self._mark = max_seconds, 0.0, 0.0
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"args": {"max_seconds": self.max_seconds}, "attributes": {"seconds": self.seconds}}
+
+    def expected_steps(self, step: int, num_steps: int) -> int:
+        """Return the steps of the whole run, at the speed so far where seconds limit it."""
+        if self.max_seconds is None or not self.seconds:
+            return num_steps
+        return min(num_steps, math.ceil(step * max(self.max_seconds / self.seconds, 1.0)))
+
+    def on_train_begin(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        """Go on from the seconds of the checkpoint that is resumed."""
+        kept = state.stateful_callbacks.get(type(self).__name__)
+        self.seconds = float(kept["attributes"]["seconds"]) if kept else 0.0
+        self._mark = time.perf_counter()
+
+    def on_step_end(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        """Count a step."""
+        now, before = time.perf_counter(), self.seconds
+        self.seconds, self._mark = before + now - self._mark, now
+        if self.max_seconds is None:
+            return
+        if int(_TIME_PARTS * self.seconds / self.max_seconds) > int(_TIME_PARTS * before / self.max_seconds):
+            control.should_log = control.should_save = True
+            control.should_evaluate = args.eval_strategy != "no"
+        if self.seconds >= self.max_seconds:
+            control.should_training_stop = True
+
+    def leave_out(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        """Forget the time since the last step."""
+        self._mark = time.perf_counter()
+
+    on_evaluate = on_save = leave_out
 
 
 class HistoryWriter(TrainerCallback):
@@ -208,15 +287,16 @@ class HistoryWriter(TrainerCallback):
 
     The file holds ``train``, points with ``step``, ``epoch``, ``loss`` (the objective's, in nats per target),
     ``grad_norm`` and ``learning_rate``, and ``validation``, points with ``step``, ``epoch`` and the figures of
-    `summarise_kinds`.
+    `summarise_kinds`. All have ``seconds`` of training and ``num_input_tokens_seen``, padding not counted.
 
     Args:
         path: File to write.
+        likelihood: What the objective's bits are: ``exact``, an ``upper bound``, or ``none``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, likelihood: str = "exact") -> None:
         """Keep the path."""
-        self.path = path
+        self.path, self.likelihood = path, likelihood
 
     def write(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
         """Write the file."""
@@ -229,9 +309,9 @@ class HistoryWriter(TrainerCallback):
         validation = [
             {name.removeprefix("eval_"): value for name, value in point.items()}
             for point in state.log_history
-            if "eval_bits" in point
+            if _IS_VALIDATION & point.keys()
         ]
-        write_json(self.path, {"train": train, "validation": validation})
+        write_json(self.path, {"likelihood": self.likelihood, "train": train, "validation": validation})
 
     on_evaluate = on_save = on_train_end = write
 
@@ -241,7 +321,7 @@ class QuietProgress(ProgressCallback):
 
     def on_log(self, args: TrainingArguments, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         """Show loss or bits beside the bar."""
-        shown = {name: logs[name] for name in ("loss", "eval_bits") if name in (logs or {})}
+        shown = {name: logs[name] for name in ("loss", *sorted(_IS_VALIDATION)) if name in (logs or {})}
         if state.is_world_process_zero and self.training_bar is not None and shown:
             self.training_bar.set_postfix(shown)
 
@@ -274,6 +354,7 @@ def make_training_arguments(
         "save_strategy": "steps" if settings.save_steps else "epoch",
         "save_steps": settings.save_steps or 500,
         "save_total_limit": settings.keep_checkpoints,
+        "include_num_input_tokens_seen": "non_padding",
         "logging_steps": settings.logging_steps,
         "logging_nan_inf_filter": False,  # a loss that is not a number is to be seen
         "seed": settings.seed,
@@ -322,14 +403,19 @@ def train(
     """
     plan = (get_preset(preset) if isinstance(preset, str) else preset).replace(model=model, **overrides)
     settings, folder = plan.training, Path(output_dir)
-    tokenizer = ActionPixelBytesTokenizer(**plan.tokenizer) if tokenizer is None else tokenizer
+    tokenizer = build_tokenizer(plan) if tokenizer is None else tokenizer
     corpora = _as_corpora(data, tokenizer, progress)
     args = make_training_arguments(
         settings, folder / CHECKPOINTS_NAME, has_validation="validation" in corpora, disable_tqdm=not progress
     )
     set_seed(settings.seed)
     new_model = build_model(plan, tokenizer.tables, corpora["train"])
-    windows = make_windows(corpora["train"], settings)
+    drawn = {
+        "context_size": new_model.config.context_size,
+        "corruption": build_corruption(new_model.config),
+        "only_ends": new_model.config.objective == "last",
+    }
+    windows = make_windows(corpora["train"], settings, **drawn)
     with args.main_process_first(desc="prepare the output folder"):
         if args.process_index == 0:
             description = _describe_run(plan, tokenizer, corpora, num_processes=args.world_size)
@@ -340,8 +426,10 @@ def train(
         settings=settings,
         vocabulary=tokenizer.tables,
         train_dataset=windows,
-        eval_dataset=WindowDataset(corpora["validation"], settings.window_length) if "validation" in corpora else None,
-        callbacks=[HistoryWriter(folder / HISTORY_NAME)],
+        eval_dataset=make_validation_windows(corpora["validation"], settings, **drawn)
+        if "validation" in corpora
+        else None,
+        callbacks=[HistoryWriter(folder / HISTORY_NAME, new_model.objective.likelihood)],
     )
     trainer.remove_callback(ProgressCallback if progress else PrinterCallback)
     if progress:
@@ -350,7 +438,7 @@ def train(
     if resume and checkpoint is None:
         logger.warning("no complete checkpoint in %s: training starts from step 0", args.output_dir)
     with _no_bars_for_writing():
-        if checkpoint is not None and _is_finished(checkpoint):
+        if checkpoint is not None and _is_finished(checkpoint, settings.max_seconds):
             trainer._load_from_checkpoint(str(checkpoint))
             trainer.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
         else:
@@ -364,8 +452,34 @@ def train(
     return folder
 
 
-def make_windows(corpus: TokenCorpus, settings: TrainingConfig) -> WindowDataset:
-    """Return the training windows that the settings describe."""
+def make_windows(
+    corpus: TokenCorpus,
+    settings: TrainingConfig,
+    *,
+    context_size: int = CONTEXT_SIZE,
+    corruption: Corruption | None = None,
+    only_ends: bool = False,
+) -> WindowDataset | WindowEnds:
+    """Return the training windows that the settings describe, with rows of `context_size` cells.
+
+    With `only_ends`, as the objective ``last`` needs, one token of every `stride` is the target of a window.
+
+    Raises:
+        ValueError: If the settings repeat windows that are to be `only_ends`.
+    """
+    if only_ends:
+        if settings.openings or any(times != 1 for times in settings.repeats.values()):
+            raise ValueError("openings and repeats must not be set with the objective 'last'")
+        if settings.mirror or settings.invert:
+            raise ValueError("mirror and invert must be False with the objective 'last', got True")
+        return WindowEnds(
+            corpus,
+            settings.window_length,
+            every=settings.stride,
+            seed=settings.seed,
+            jitter=settings.jitter,
+            context_size=context_size,
+        )
     return WindowDataset(
         corpus,
         settings.window_length,
@@ -373,9 +487,49 @@ def make_windows(corpus: TokenCorpus, settings: TrainingConfig) -> WindowDataset
         seed=settings.seed,
         jitter=settings.jitter,
         repeats=settings.repeats,
+        augmentation=Augmentation(mirror=settings.mirror, invert=settings.invert),
         openings=settings.openings,
         opening_length=settings.opening_length,
+        context_size=context_size,
+        corruption=corruption,
     )
+
+
+def make_validation_windows(
+    corpus: TokenCorpus,
+    settings: TrainingConfig,
+    *,
+    context_size: int = CONTEXT_SIZE,
+    corruption: Corruption | None = None,
+    only_ends: bool = False,
+) -> WindowDataset | WindowEnds:
+    """Return windows that hold every token once, or `VALIDATION_DRAWS` times where something is drawn for them.
+
+    With `only_ends` one token of every `stride` is a target.
+    """
+    if only_ends:
+        return WindowEnds(corpus, settings.window_length, every=settings.stride, context_size=context_size)
+    return WindowDataset(
+        corpus,
+        settings.window_length,
+        context_size=context_size,
+        corruption=corruption,
+        num_draws=1 if corruption is None else VALIDATION_DRAWS,
+    )
+
+
+def tokenizer_class(name: str) -> Any:
+    """Return the tokenizer's class that a preset names."""
+    if name == ActionPixelBytesTokenizer.__name__:
+        return ActionPixelBytesTokenizer
+    from .tokenization_first import PixelBytesTokenizer
+
+    return PixelBytesTokenizer
+
+
+def build_tokenizer(plan: Preset) -> Any:
+    """Return the tokenizer of a preset."""
+    return tokenizer_class(plan.tokenizer_class)(**plan.tokenizer)
 
 
 def build_model(plan: Preset, vocabulary: Vocabulary, corpus: TokenCorpus) -> aPxBySequenceModel:
@@ -386,13 +540,14 @@ def build_model(plan: Preset, vocabulary: Vocabulary, corpus: TokenCorpus) -> aP
         vocabulary: Gives the number of ids, and which of them pad and end rows and segments.
         corpus: Whose frequencies of ids the ``ordered`` initialisation starts from.
     """
+    reads_window = {"window_length": plan.training.window_length} if plan.model.get("objective") == "last" else {}
     config = PixelBytesConfig(
         vocab_size=vocabulary.size,
         vocabulary_digest=vocabulary.digest,
         pad_token_id=vocabulary.pad_id,
         row_end_id=vocabulary.row_end_id,
         segment_end_id=vocabulary.segment_end_id,
-        **plan.model,
+        **{**reads_window, **plan.model},
     )
     model = aPxBySequenceModel(config)
     if plan.training.initialisation == "ordered":
@@ -435,10 +590,9 @@ def _as_corpora(data: Any, tokenizer: ActionPixelBytesTokenizer, progress: bool)
 def _describe_run(
     plan: Preset, tokenizer: ActionPixelBytesTokenizer, corpora: Mapping[str, TokenCorpus], *, num_processes: int
 ) -> dict[str, Any]:
-    options = ("preset", "vocabulary", "slicing", "errors", "order", "scaling", "sampling_rate_hz")
     return {
         "model": dict(plan.model),
-        "tokenizer": {name: getattr(tokenizer, name) for name in options},
+        "tokenizer": tokenizer.options,
         "settings": {**dataclasses.asdict(plan.training), "num_processes": num_processes},
         "data": {name: {"fingerprint": c.fingerprint, "num_tokens": c.num_tokens} for name, c in corpora.items()},
         "versions": {name: version(name) for name in ("torch", "transformers", "accelerate", "numpy")},
@@ -473,11 +627,13 @@ def _normalise(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
 
 
-def _is_finished(checkpoint: Path) -> bool:
+def _is_finished(checkpoint: Path, max_seconds: float | None) -> bool:
     state = read_json(checkpoint / "trainer_state.json")
-    return bool(state["global_step"] >= state["max_steps"])
+    stopwatch = state["stateful_callbacks"].get(Stopwatch.__name__, {"attributes": {"seconds": 0.0}})
+    is_spent = max_seconds is not None and stopwatch["attributes"]["seconds"] >= max_seconds
+    return bool(is_spent or state["global_step"] >= state["max_steps"])
 
 
 def _is_evaluated(trainer: Trainer) -> bool:
     last = trainer.state.global_step
-    return any("eval_bits" in point and point["step"] == last for point in trainer.state.log_history)
+    return any(_IS_VALIDATION & point.keys() and point["step"] == last for point in trainer.state.log_history)

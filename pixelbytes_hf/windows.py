@@ -4,7 +4,7 @@ Knows records, windows and batches; knows nothing about models. A corpus keeps o
 ``paper`` preset) and the segments' shapes; the six-cell contexts, 56 bytes a token in the original, are index
 arithmetic on a record and reach before the window where the record does.
 
-Shapes: B windows of a batch, L positions of a window, N = CONTEXT_SIZE cells.
+Shapes: B windows of a batch, L positions of a window, N cells (`contexts`; six unless said otherwise).
 
 Source: `TokenPxByDataset`, pixelbytes/model.py:33 of fabienfrfr/PixelBytes@7646d6a. Differs on purpose: windows end at
 the record's end instead of at the end modulo its length, so no token is lost, and padding is never a target.
@@ -23,10 +23,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from .grid import CONTEXT_SIZE, MODALITIES, Ids, Segment, Shape, check_ids, flatten, gather_window
+from .augmentation import Augmentation, flip_record
+from .contexts import context_rule
+from .corruption import Corruption, Moment, Window, stack_drawn
+from .grid import CONTEXT_SIZE, MODALITIES, Ids, Segment, Shape, check_ids, flatten
 from .tokenization_pixelbytes import IGNORED_LABEL, ActionPixelBytesTokenizer
 from .vocabulary import Vocabulary
 
@@ -171,7 +173,7 @@ def tokenize_dataset(
 
     Args:
         dataset: Rows with the columns named in `columns`; a value of None leaves that medium out of the record.
-        tokenizer: Encodes the records.
+        tokenizer: Encodes the records; a modality that its `order` does not name is left out.
         columns: Column of each modality.
         progress: Whether to show a progress bar.
 
@@ -181,6 +183,7 @@ def tokenize_dataset(
     from datasets import Audio, Image
     from tqdm.auto import tqdm
 
+    columns = {modality: name for modality, name in columns.items() if modality in tokenizer.order}
     if missing := [name for name in columns.values() if name not in dataset.column_names]:
         raise ValueError(f"dataset has no column {missing}: expected {dict(columns)}, got {dataset.column_names}")
     dataset = dataset.select_columns([*columns.values()])
@@ -219,6 +222,11 @@ class WindowDataset(Dataset[dict[str, Ids]]):
         openings: Further visits, in every epoch, of each record's first `opening_length` tokens: what a sentence asks
             for shows in a sprite's first frame, which is a small part of a record.
         opening_length: See there.
+        context_size: Cells of a row, N; one of `contexts.CONTEXT_RULES`.
+        corruption: What an objective that corrupts its input draws for each window, or None; see `corruption`.
+        num_draws: Visits of every window one after another, each with draws of its own, to validate on.
+        augmentation: What may be done to a window's record, drawn anew each epoch as a pure function of (seed, epoch,
+            index).
 
     Raises:
         ValueError: If a number is out of range or a modality unknown.
@@ -236,8 +244,18 @@ class WindowDataset(Dataset[dict[str, Ids]]):
         repeats: Mapping[str, int] | None = None,
         openings: int = 0,
         opening_length: int = 256,
+        context_size: int = CONTEXT_SIZE,
+        corruption: Corruption | None = None,
+        num_draws: int = 1,
+        augmentation: Augmentation | None = None,
     ) -> None:
         """Count the windows of every record."""
+        self.augmentation = Augmentation() if augmentation is None else augmentation
+        if num_draws < 1 or (num_draws > 1 and openings):
+            raise ValueError(f"num_draws must be at least 1, and 1 with openings, got {num_draws}")
+        self.corruption, self.num_draws = corruption, num_draws
+        self._ranks: NDArray[np.int64] | None = None
+        self.rule = context_rule(context_size)
         stride = window_length if stride is None else stride
         if not 1 <= stride <= window_length:
             raise ValueError(f"stride must be in 1..window_length ({window_length}), got {stride}")
@@ -287,11 +305,17 @@ class WindowDataset(Dataset[dict[str, Ids]]):
 
     def __len__(self) -> int:
         """Return the number of windows of an epoch, repeats and openings counted; openings come last."""
-        return (self.num_windows if self._visits is None else len(self._visits)) + self.num_openings
+        num_visits = self.num_windows if self._visits is None else len(self._visits)
+        return num_visits * self.num_draws + self.num_openings
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose jitter `locate` and `__getitem__` use."""
+        """Choose the epoch whose jitter and draws `locate` and `__getitem__` use."""
         self.epoch = epoch
+
+    def set_order(self, order: Sequence[int]) -> None:
+        """Tell which window is read when, so that draws of windows read together can be spread evenly."""
+        if self.corruption is not None:
+            self._ranks = np.argsort(np.asarray(order, np.int64))
 
     def locate(self, index: int) -> tuple[int, int, int]:
         """Return record, start and stop (one past the last) of a window, in the same time for any corpus.
@@ -306,7 +330,8 @@ class WindowDataset(Dataset[dict[str, Ids]]):
             record = past % self.corpus.num_records
             length = int(self.corpus.offsets[record + 1] - self.corpus.offsets[record])
             return record, 0, min(self.opening_length, length)
-        window = index if self._visits is None else int(self._visits[index])
+        window = index // self.num_draws
+        window = window if self._visits is None else int(self._visits[window])
         record = int(self._record_of_window[window])
         length = int(self.corpus.offsets[record + 1] - self.corpus.offsets[record])
         start = (window - int(self._first_window[record])) * self.stride
@@ -319,15 +344,23 @@ class WindowDataset(Dataset[dict[str, Ids]]):
         slack = (count - 1) * self.stride + self.window_length - length
         return int(np.random.default_rng((self.seed, self.epoch, record)).integers(slack + 1))
 
-    def __getitem__(self, index: int) -> dict[str, Ids]:
-        """Return contexts (L, N) and labels (L,) int64, `IGNORED_LABEL` where there is no target."""
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Return contexts (L, N), labels (L,) int64, `IGNORED_LABEL` where there is no target, and what was drawn."""
         record, start, stop = self.locate(index)
         ids, shapes = self.corpus.record(record)
-        context = gather_window(ids, shapes, start, stop, pad_id=self.corpus.vocabulary.pad_id)
+        flips = self.augmentation.draw(self.seed, self.epoch, index)
+        ids = flip_record(ids, shapes, flips, self.corpus.vocabulary)
         labels = ids[start:stop].astype(np.int64)
         if not self.score_overlap and start > 0:
             labels[: self.window_length - self.stride] = IGNORED_LABEL
-        return {"input_ids": context, "labels": labels}
+        pad_id = self.corpus.vocabulary.pad_id
+        if self.corruption is None:
+            return {"input_ids": self.rule.gather(ids, shapes, start, stop, pad_id=pad_id), "labels": labels}
+        window = Window(ids, shapes, start, stop, labels != IGNORED_LABEL)
+        rank = index if self._ranks is None else int(self._ranks[index])
+        moment = Moment(self.seed, self.epoch, index, rank, self.num_draws if self.num_draws > 1 else None)
+        context, drawn = self.corruption.corrupt(window, moment, pad_id=pad_id)
+        return {"input_ids": context, "labels": labels, "corruption": drawn}
 
 
 class WindowSampler(Sampler[int]):
@@ -366,6 +399,8 @@ class WindowSampler(Sampler[int]):
         self.epoch = epoch
         if hasattr(self.dataset, "set_epoch"):
             self.dataset.set_epoch(epoch)
+        if hasattr(self.dataset, "set_order"):
+            self.dataset.set_order(list(self))
 
 
 class WindowCollator:
@@ -379,10 +414,10 @@ class WindowCollator:
         """Keep the id of padding."""
         self.pad_id = pad_id
 
-    def __call__(self, windows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-        """Return `input_ids` (B, L, N), `labels` (B, L) and `attention_mask` (B, L), all int64."""
+    def __call__(self, windows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return `input_ids` (B, L, N), `labels` (B, L) and `attention_mask` (B, L), all int64, and what was drawn."""
         size = len(windows), max(len(window["labels"]) for window in windows)
-        input_ids = np.full((*size, CONTEXT_SIZE), self.pad_id, np.int64)
+        input_ids = np.full((*size, np.shape(windows[0]["input_ids"])[-1]), self.pad_id, np.int64)
         labels = np.full(size, IGNORED_LABEL, np.int64)
         mask = np.zeros(size, np.int64)
         for row, window in enumerate(windows):
@@ -391,4 +426,7 @@ class WindowCollator:
             labels[row, :length] = window["labels"]
             mask[row, :length] = 1
         arrays = {"input_ids": input_ids, "labels": labels, "attention_mask": mask}
-        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+        batch: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        if "corruption" in windows[0]:
+            batch["corruption"] = stack_drawn([window["corruption"] for window in windows])
+        return batch

@@ -75,19 +75,19 @@ def test_lstm_config_builds_a_recurrent_cache():
     ("settings", "message"),
     [
         ({"hiden_size": 3}, "no keyword 'hiden_size'"),
-        ({"objective": "diffusion"}, "objective must be one of .* got 'diffusion'"),
-        ({"embedding": "conv"}, "embedding must be one of"),
+        ({"objective": "diffuse"}, "objective must be one of .* got 'diffuse'"),
+        ({"embedding": "dense"}, "embedding must be one of"),
         ({"vocab_size": 0}, "vocab_size must be an integer of at least 3, got 0"),
         ({"vocab_size": 151.0}, "vocab_size must be an integer"),
         ({"context_size": True}, "context_size must be an integer"),
+        ({"window_length": 0}, "window_length must be an integer of at least 1, got 0"),
         ({"embedding_dim": 5}, "embedding_dim must be an integer of at least 6, got 5"),
         ({"copy_loss_weight": 1.5}, r"copy_loss_weight must be in \[0, 1\], got 1.5"),
         ({"copy_loss_weight": "much"}, "copy_loss_weight must be a number"),
         ({"pad_token_id": 151}, r"pad_token_id must be in 0..150, got 151"),
-        ({"mixer_config": {"input_size": 64}}, "mixer_config must read vectors of width .* = 126, got 64"),
         (
             {"mixer_config": {"bidirectional": True}},
-            "bidirectional must be False with the causal objective 'predictive'",
+            "mixer_config must not see the future, bidirectional .* with the causal objective 'predictive'",
         ),
         ({"mixer_config": {"hidden": 3}}, "PixelBytesLSTMConfig has no keyword 'hidden'"),
         ({"mixer_config": {"dropout": 1.0}}, r"dropout must be in \[0, 1\), got 1.0"),
@@ -124,9 +124,11 @@ def test_legacy_bidirectional_is_allowed_to_see_the_future():
     assert config.hidden_size == 20
 
 
-def test_legacy_diffusion_is_refused_by_name():
-    with pytest.raises(ValueError, match="'diffusion'"):
-        PixelBytesConfig(**COMMON, diffusion=True, auto_regressive=False)
+def test_legacy_diffusion_may_see_the_future_as_it_is():
+    config = PixelBytesConfig(**COMMON, diffusion=True, auto_regressive=False, bidirection=True, num_diffusion_steps=7)
+    assert (config.objective, config.num_diffusion_steps) == ("diffusion", 7)
+    assert config.mixer_config.bidirectional
+    assert not config.allow_future
 
 
 @pytest.mark.parametrize(

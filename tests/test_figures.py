@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelbytes_hf.figures import SheetRow, draw_contact_sheet, draw_learning_curves, draw_sounds
+from pixelbytes_hf.figures import (
+    SheetRow,
+    draw_bits_by_kind,
+    draw_comparison_curves,
+    draw_contact_sheet,
+    draw_learning_curves,
+    draw_sounds,
+)
 
 
 def read(path):
@@ -102,6 +109,36 @@ def test_curves_need_a_point(tmp_path):
 def test_curves_of_training_alone_are_drawn(tmp_path):
     picture = read(draw_learning_curves({"train": [{"step": 1, "loss": 2.0}]}, tmp_path / "curves.png"))
     assert (picture < 255).any()
+
+
+def test_comparison_curves_show_every_model_and_seed(tmp_path):
+    one, other = [(10, 7.0), (20, 5.0)], [(10, 6.0), (20, 4.0)]
+    pictures = [
+        read(draw_comparison_curves(curves, tmp_path / "new" / "curves.png", axis_label=label))
+        for curves, label in (
+            ({"a": [one]}, "tokens"),
+            ({"a": [one, other]}, "tokens"),
+            ({"a": [one], "b": [other]}, "tokens"),
+            ({"a": [one]}, "seconds"),
+        )
+    ]
+    assert all(
+        one.shape != other.shape or (one != other).any() for one in pictures for other in pictures if one is not other
+    )
+    with pytest.raises(ValueError, match="no point"):
+        draw_comparison_curves({"a": [[]]}, tmp_path / "none.png", axis_label="tokens")
+
+
+def test_bars_have_a_panel_for_every_kind_and_grow_with_the_models(tmp_path):
+    row = {"all": (2.0, 0.1), "pixel": (1.0, 0.0)}
+    first, wider, taller = (
+        read(draw_bits_by_kind(rows, tmp_path / "bars.png", kinds=("all", "text", "pixel", "level")))
+        for rows in ({"a": row}, {"a": {**row, "level": (3.0, 0.0)}}, {"a": row, "b": row, "(c)": {"all": (4.0, 0.0)}})
+    )
+    assert wider.shape[1] > first.shape[1] and wider.shape[0] == first.shape[0]
+    assert taller.shape[0] > first.shape[0] and taller.shape[1] == first.shape[1]
+    with pytest.raises(ValueError, match="none of the kinds"):
+        draw_bits_by_kind({"a": row}, tmp_path / "none.png", kinds=("text",))
 
 
 def tone(hertz, rate=4000, seconds=0.1, channels=2):

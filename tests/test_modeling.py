@@ -25,7 +25,9 @@ MIXERS = {
         "eos_token_id": None,
     },
 }
-MODELS = [(mixer, objective) for mixer in MIXERS for objective in sorted(OBJECTIVES)]
+# those that read the future have tests of their own: their loss needs more than contexts
+CAUSAL = sorted(name for name, kind in OBJECTIVES.items() if not kind.reads_future)
+MODELS = [(mixer, objective) for mixer in MIXERS for objective in CAUSAL]
 V = 19
 
 
@@ -130,7 +132,7 @@ def test_cached_logits_equal_recomputed_ones_over_200_steps(mixer, objective, re
     assert cache.get_seq_length() == 200
 
 
-@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+@pytest.mark.parametrize("objective", CAUSAL)
 def test_state_of_a_padded_prompt_continues_it(objective):
     model, (input_ids, _) = make(objective=objective), batch_of()
     mask = torch.ones(3, 10, dtype=torch.int64)
@@ -142,7 +144,7 @@ def test_state_of_a_padded_prompt_continues_it(objective):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+@pytest.mark.parametrize("objective", CAUSAL)
 def test_untrained_loss_is_near_log2_of_the_vocabulary(objective, seed):
     model = make(objective=objective, seed=seed, vocab_size=151, embedding_dim=128, mixer_config={"hidden_size": 128})
     generator = torch.Generator().manual_seed(seed)
@@ -175,7 +177,7 @@ def test_tiny_batch_overfits(mixer, objective):
     assert loss.item() < 0.1
 
 
-@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+@pytest.mark.parametrize("objective", CAUSAL)
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_every_weight_gets_the_same_gradient_with_and_without_checkpointing(objective, checkpointing):
     input_ids, labels = batch_of()
@@ -223,7 +225,7 @@ def test_hidden_states_and_tuples_are_returned_when_asked_for():
     assert torch.equal(logits, outputs.logits)
 
 
-@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+@pytest.mark.parametrize("objective", CAUSAL)
 def test_resized_vocabulary_keeps_the_old_logits(objective, tmp_path):
     model, (input_ids, _) = make(objective=objective), batch_of()
     before = run(model, input_ids).logits

@@ -1,16 +1,17 @@
 """Objectives: one body over all of them, and how they relate."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 
-from pixelbytes_hf.configuration_pixelbytes import PixelBytesConfig
+from pixelbytes_hf.configuration_pixelbytes import FUTURE_OBJECTIVES, ObjectiveName, PixelBytesConfig
 from pixelbytes_hf.objectives import OBJECTIVES, build_objective
 
 V = 11
 IGNORED = -100
-NAMES = sorted(OBJECTIVES)
+NAMES = sorted(name for name, kind in OBJECTIVES.items() if not kind.reads_future)
 generator = torch.Generator().manual_seed(0)
 INPUT_IDS = torch.randint(0, V, (3, 7, 6), generator=generator)
 LABELS = torch.randint(0, V, (3, 7), generator=generator)
@@ -167,3 +168,9 @@ def test_labels_of_another_shape_are_refused(name):
     objective = build(name)
     with pytest.raises(ValueError, match=r"labels must have shape \(3, 7\), got \(3, 7, 1\)"):
         objective.loss(logits_of(objective), INPUT_IDS, LABELS[..., None])
+
+
+def test_names_stand_in_one_place():
+    assert set(OBJECTIVES) == set(get_args(ObjectiveName))
+    assert {name for name, kind in OBJECTIVES.items() if kind.reads_future} == FUTURE_OBJECTIVES
+    assert all(kind.name == name for name, kind in OBJECTIVES.items())

@@ -130,9 +130,11 @@ def test_checkpoint_of_the_papers_size_gives_its_logits(name, folders):
 
 
 @pytest.mark.parametrize("name", DIFFUSION)
-def test_diffusion_checkpoint_is_refused_by_its_objective(name, folders):
-    with pytest.raises(ValueError, match=r"objective must be one of .*, got 'diffusion'"):
-        aPxBySequenceModel.from_pretrained(folders / name)
+def test_diffusion_checkpoint_is_known_by_its_objective(name, folders):
+    """Its logits and its sampling are in test_objective_diffusion."""
+    config = PixelBytesConfig.from_pretrained(folders / name)
+    assert (config.objective, config.num_diffusion_steps, config.allow_future) == ("diffusion", 5, False)
+    assert config.mixer_config.bidirectional
 
 
 def count_hits(model, logits, input_ids, labels):

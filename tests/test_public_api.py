@@ -50,3 +50,13 @@ def test_auto_classes_know_the_package(tmp_path):
     )
     with pytest.raises(ValueError, match="images and videos"):
         processor(images=picture, videos=picture)
+
+
+@pytest.mark.parametrize("first", ["pixelbytes_hf.mixer_lstm", "transformers.modeling_layers"])
+def test_any_module_may_be_imported_first(first):
+    code = (
+        f"import pixelbytes_hf, {first}; from transformers import AutoModel\n"
+        "print(type(AutoModel.from_config(pixelbytes_hf.PixelBytesConfig(embedding_dim=12))).__name__)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "PixelBytesModel"
