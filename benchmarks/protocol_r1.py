@@ -83,6 +83,7 @@ def run_seed(plan: Preset, seed: int, corpora: dict[str, TokenCorpus], vocabular
     plan = plan.replace(seed=seed)
     set_seed(seed)
     model = build_model(plan, vocabulary, corpora["train"])
+    cells = model.config.context_size
     with tempfile.TemporaryDirectory() as folder:
         options = {"save_strategy": "no", "eval_strategy": "no", "use_cpu": True}
         trainer = PixelBytesTrainer(
@@ -90,8 +91,8 @@ def run_seed(plan: Preset, seed: int, corpora: dict[str, TokenCorpus], vocabular
             make_training_arguments(plan.training, folder, **options),
             settings=plan.training,
             vocabulary=vocabulary,
-            train_dataset=full_windows(make_windows(corpora["train"], plan.training)),
-            eval_dataset=full_windows(WindowDataset(corpora["validation"], LENGTH)),
+            train_dataset=full_windows(make_windows(corpora["train"], plan.training, context_size=cells)),
+            eval_dataset=full_windows(WindowDataset(corpora["validation"], LENGTH, context_size=cells)),
         )
         start = time.perf_counter()
         trainer.train()

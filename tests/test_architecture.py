@@ -12,6 +12,7 @@ LAYERS = [
     ["version", "vocabulary", "palette"],
     [
         "grid",
+        "wide_context",
         "contexts",
         "legacy_first",
         "media",
@@ -82,7 +83,8 @@ LAYERS = [
     ["quickstart", "compare", "cli"],
 ]
 TRAVELLING = {
-    *("vocabulary", "palette", "grid", "contexts", "media", "text_codec", "pixel_codec", "level_codec", "record"),
+    *("vocabulary", "palette", "grid", "wide_context", "contexts", "media", "record"),
+    *("text_codec", "pixel_codec", "level_codec"),
     *("tokenization_pixelbytes", "processing_pixelbytes", "configuration_pixelbytes", "mixers"),
     *(
         "setting_checks",

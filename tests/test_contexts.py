@@ -26,6 +26,7 @@ from pixelbytes_hf.grid import (
 from pixelbytes_hf.layout import Image, Layout, Text
 from pixelbytes_hf.segment_grammar import LegalIds
 from pixelbytes_hf.vocabulary import Vocabulary
+from pixelbytes_hf.wide_context import FURTHER_NEIGHBOURS, LAGS, WIDE_SIZE, gather_wide
 
 PAPER = Vocabulary.from_preset("paper")
 LEGAL_IDS = LegalIds(PAPER)
@@ -150,3 +151,47 @@ def test_unknown_size_is_refused():
     with pytest.raises(ValueError, match=r"context_size must be one of \[6, .*9.*\], which have a rule, got 5"):
         context_rule(5)
     assert all(context_rule(size).size == size for size in CONTEXT_RULES)
+
+
+def slow_wide_row(ids, shapes, position):
+    """Return the thirty cells of a position as the definition reads."""
+    offset = 0
+    for shape in shapes:
+        if position < offset + shape.size:
+            break
+        offset += shape.size
+    grid, place = ids[offset : offset + shape.size].reshape(shape[1:]), position - offset
+    here = np.unravel_index(place, shape[1:])
+    row = gather_context(grid, pad_id=0)[place].tolist()
+    for neighbour in FURTHER_NEIGHBOURS:
+        there = tuple(int(a) + b for a, b in zip(here, neighbour, strict=True))
+        inside = all(0 <= at < size for at, size in zip(there, shape[1:], strict=True))
+        row.append(int(grid[there]) if inside else 0)
+    return row + [int(grid.ravel()[place - lag]) if place >= lag else 0 for lag in LAGS]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_wide_rows_equal_the_definition_in_any_window(seed):
+    rng = np.random.default_rng(seed)
+    ids, shapes = flatten(random_record(rng))
+    expected = np.array([slow_wide_row(ids, shapes, position) for position in range(len(ids))])
+    start, stop = sorted(rng.choice(len(ids) + 1, 2, replace=False))
+    got = CONTEXT_RULES[WIDE_SIZE].gather(ids, shapes, start, stop, pad_id=0)
+    assert got.dtype == ids.dtype and np.array_equal(got, expected[start:stop])
+    assert np.array_equal(got[:, :6], ZIGZAG.gather(ids, shapes, start, stop, pad_id=0))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_wide_rows_in_steps_equal_those_at_once(seed, is_known):
+    rng = np.random.default_rng(seed)
+    for segment in random_record(rng):
+        frames, rows, columns = segment.ids.shape
+        cursor = GridCursor(rows if is_known else None, columns if is_known else None, pad_id=0)
+        expected = gather_wide(segment.ids.ravel(), [segment.shape], 0, segment.ids.size, pad_id=0)
+        for (_, row, column), row_of_cells in zip(np.ndindex(frames, rows, columns), expected, strict=True):
+            assert CONTEXT_RULES[WIDE_SIZE].read(cursor, None, pad_id=0) == row_of_cells.tolist()
+            ends_row = column == columns - 1
+            token_id = int(segment.ids.ravel()[len(cursor.ids)])
+            cursor.push(token_id, ends_row=ends_row, ends_frame=ends_row and row == rows - 1)
