@@ -31,6 +31,7 @@ from datasets import load_dataset
 from numpy.typing import NDArray
 
 from dataset_builder import build
+from dataset_builder.builder import REPORT_NAME
 from dataset_builder.control import CLOSED_LOOP_KINDS, DEFAULT_NUM_SYSTEMS, draw_setpoints, make_controller
 from dataset_builder.controllers import LQR, PI, Extrapolation, OpenLoop, known_setpoints, run_loop, trajectory_cost
 from dataset_builder.linear_systems import LinearSystem, Plant, read_system, simulate
@@ -258,7 +259,7 @@ def mean_system(split: Any) -> LinearSystem:
 
 
 def format_table(rows: dict[str, list[float]], digits: int) -> str:
-    """Return rows of figures over seeds, mean and largest deviation from it."""
+    """Return rows of figures over seeds: the mean, and half of what lies between the least and the largest."""
     lines = []
     for name, values in rows.items():
         spread = f" +- {np.ptp(values) / 2:.{digits}f}" if np.ptp(values) > 0 else ""
@@ -276,6 +277,9 @@ def main() -> None:
     out: Path = options.out
     if not (out / "corpus").exists():
         build("control", out / "corpus", num_systems=options.num_systems, progress=False)
+    sizes = json.loads((out / "corpus" / REPORT_NAME).read_text())["splits"].values()
+    if (found := sum(size["num_families"] for size in sizes)) != options.num_systems:
+        parser.error(f"--num-systems is {options.num_systems}, but the corpus in {out} has {found}: expected the same")
     data = load_dataset(str(out / "corpus"))
     mean = mean_system(data["train"])
     held_out, seen = Records.read(data["test"]), Records.read(data["train"])

@@ -102,9 +102,15 @@ def make_signals(system: LinearSystem, kind: str, rng: np.random.Generator, num_
 
 
 def make_controller(kind: str, plant: Plant) -> Controller:
-    """Return the controller ``pi`` or ``lqr``, made for the system at hand."""
+    """Return the controller ``pi`` or ``lqr``, made for the system at hand.
+
+    Raises:
+        ValueError: If `kind` is neither.
+    """
     if kind == "lqr":
         return LQR(plant)
+    if kind != "pi":
+        raise ValueError(f"kind must be one of {CLOSED_LOOP_KINDS}, got {kind!r}")
     system = plant.system
     return PI.tuned(system.dc_gain, system.time_constant, SPEED_UP if system.order == 1 else HIGH_ORDER_SPEED_UP)
 

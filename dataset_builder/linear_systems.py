@@ -29,6 +29,9 @@ GAINS = (0.25, 1.0)  # state at rest over constant action
 NUM_DIGITS = 4
 SETTLED = 400  # samples after which every impulse response has died away
 
+_NUMBER = r"-?\d+(?:\.\d*)?"
+_ROW = rf"{_NUMBER}(?: {_NUMBER})*"
+
 Floats = NDArray[np.float64]
 
 
@@ -206,7 +209,7 @@ def read_system(text: str) -> LinearSystem:
         >>> read_system("[0.5] / [8.25 1]")
         LinearSystem(numerator=(0.5,), denominator=(8.25, 1.0))
     """
-    match = re.fullmatch(r"\[([-\d. ]+)\] / \[([-\d. ]+)\]", text)
+    match = re.fullmatch(rf"\[({_ROW})\] / \[({_ROW})\]", text)
     if match is None:
         raise ValueError(f"text must read '[numerator] / [denominator]', got {text!r}")
     numerator, denominator = (tuple(map(float, row.split())) for row in match.groups())
@@ -238,6 +241,6 @@ def _write_row(row: tuple[float, ...]) -> str:
 
 
 def _scaled(columns: Floats) -> Floats:
-    """Return columns of length one: rank is about directions, and the coordinates have very different units."""
+    """Return columns with every coordinate (row) scaled to at most one: coordinates have very different units."""
     scale = np.abs(columns).max(axis=1, keepdims=True)
     return columns / np.where(scale > 0, scale, 1.0)

@@ -8,15 +8,18 @@ import argparse
 import dataclasses
 import inspect
 import json
+import re
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from .compare_settings import ComparisonConfig
 from .presets import PRESETS, TrainingConfig, get_preset
 
+EVERY, NUM_DRAWS = 16, 16  # of an evaluation: a sixteenth of the tokens, a quarter of a comparison's draws
+PRESET_HELP = "name of a preset, which says model, tokenizer and settings; `pixelbytes presets` lists them"
 BAD_INPUT = 2
 SOME_FAILED = 1
 
@@ -73,14 +76,12 @@ def _build(options: argparse.Namespace) -> None:
 
 def _add_train(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dataset", required=True, help="folder or Hub name of a corpus")
-    command.add_argument("--preset", required=True, choices=sorted(PRESETS), help="model, tokenizer and settings")
+    command.add_argument("--preset", required=True, choices=sorted(PRESETS), metavar="PRESET", help=PRESET_HELP)
     command.add_argument("--output-dir", required=True, help="run folder to make")
     command.add_argument("--resume", action="store_true", help="go on from the newest complete checkpoint")
-    command.add_argument("--model", type=json.loads, metavar="JSON", help="settings of the model, over the preset's")
-    command.add_argument("--tokenizer", type=json.loads, metavar="JSON", help="settings of the tokenizer, likewise")
-    settings = command.add_argument_group("settings of the run, over the preset's")
-    for field in dataclasses.fields(TrainingConfig):
-        settings.add_argument(f"--{field.name.replace('_', '-')}", default=argparse.SUPPRESS, **_reader(field.type))
+    command.add_argument("--model", type=_json_object, metavar="JSON", help="settings of the model, over the preset's")
+    command.add_argument("--tokenizer", type=_json_object, metavar="JSON", help="settings of the tokenizer, likewise")
+    _add_fields(command.add_argument_group("settings of the run, over the preset's"), TrainingConfig)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -112,10 +113,30 @@ def _train(options: argparse.Namespace) -> None:
 def _add_evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument("run_folder", metavar="RUN", help="run folder")
     command.add_argument("--dataset", required=True, help="folder or Hub name of a corpus")
-    command.add_argument("--split", default="test")
-    command.add_argument("--window-length", type=int, default=1024)
-    command.add_argument("--batch-size", type=int, default=16)
-    command.add_argument("--state", choices=("carried", "zero"), default="carried", help="at the start of a window")
+    command.add_argument("--split", default="test", help="split to evaluate (default: %(default)s)")
+    command.add_argument("--window-length", type=int, default=1024, help="tokens read at once (default: %(default)s)")
+    command.add_argument(
+        "--batch-size", type=int, default=16, help="records or windows read together (default: %(default)s)"
+    )
+    command.add_argument(
+        "--state",
+        choices=("carried", "zero"),
+        default="carried",
+        help="what a window starts from: what the model kept of the record's earlier ones, or nothing, as always "
+        "with the objectives last, masked and diffusion (default: %(default)s)",
+    )
+    command.add_argument(
+        "--every",
+        type=_positive,
+        help="objective last: score one token in so many, as each takes a pass over a window of its own "
+        f"(default: {EVERY})",
+    )
+    command.add_argument(
+        "--num-draws",
+        type=_positive,
+        help="objectives masked and diffusion: read every window so often, each time with other tokens hidden "
+        f"(default: {NUM_DRAWS})",
+    )
     command.add_argument("--no-baselines", action="store_true", help="leave out the models without a network")
     command.add_argument("--out", help="JSON to write; by default evaluation-SPLIT.json in the run folder")
 
@@ -145,6 +166,7 @@ def _evaluate(options: argparse.Namespace) -> None:
             window_length=options.window_length,
             batch_size=options.batch_size,
             state=options.state,
+            **_settings_of_objective(run.model.objective, options),
             seed=read_json(folder / RECORD_NAME)["settings"]["seed"],
         )
     }
@@ -154,15 +176,43 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(format_table(results))
 
 
+def _settings_of_objective(objective: Any, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of an evaluation that only some objectives have."""
+    chosen = {}
+    for name, default, is_used in (
+        ("every", EVERY, objective.name == "last"),
+        ("num_draws", NUM_DRAWS, getattr(objective, "is_corrupted", False)),
+    ):
+        given = getattr(options, name)
+        if given is not None and not is_used:
+            raise ValueError(
+                f"--{name.replace('_', '-')} must not be given with the objective {objective.name!r}, got {given}"
+            )
+        if is_used:
+            chosen[name] = default if given is None else given
+    return chosen
+
+
 def _add_compare(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--presets", nargs="+", required=True, choices=sorted(PRESETS), metavar="PRESET")
+    command.add_argument(
+        "--presets", nargs="+", required=True, choices=sorted(PRESETS), metavar="PRESET", help=PRESET_HELP
+    )
     command.add_argument("--dataset", required=True, help="folder or Hub name of a corpus")
-    command.add_argument("--output-dir", required=True, help="folder to make, or of a comparison to go on with")
-    command.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    command.add_argument("--jobs", type=_positive, default=1, help="processes at a time; they share the processors")
-    for field in dataclasses.fields(ComparisonConfig):
-        if field.name != "seeds":
-            command.add_argument(f"--{field.name.replace('_', '-')}", default=argparse.SUPPRESS, **_reader(field.type))
+    command.add_argument(
+        "--output-dir",
+        required=True,
+        help="folder to make, or one to go on in: finished runs stay, interrupted ones go on from their checkpoint",
+    )
+    command.add_argument("--jobs", type=_positive, default=1, help="runs at a time; they share the processors")
+    command.add_argument(
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=[0, 1, 2],
+        help="seeds; every preset is trained once with each (default: 0 1 2)",
+    )
+    group = command.add_argument_group("what all runs share", "either --tokens or --seconds is required")
+    _add_fields(group, ComparisonConfig, shows_defaults=True, leave_out=("seeds",))
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -188,7 +238,11 @@ def _add_generate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--text", help="sentence to begin from")
     command.add_argument("--image", help="picture file to begin from")
     command.add_argument("--audio", help="sound file to begin from")
-    command.add_argument("--layout", help="comma-separated text, image, audio, or a layout as JSON; default: the rest")
+    command.add_argument(
+        "--layout",
+        help="comma-separated text, image, audio, or a layout as JSON; default: the rest",
+        type=_read_layout,
+    )
     command.add_argument(
         "--keep", type=_positive, help="begin from only this many tokens, and continue the medium they end in"
     )
@@ -210,7 +264,7 @@ def _generate(options: argparse.Namespace) -> None:
     if not prompts:
         raise ValueError("nothing to begin from: expected --text, --image or --audio")
     if options.layout is not None:
-        layout = _read_layout(options.layout)
+        layout = options.layout
     elif options.keep is not None:
         layout = run.layout_from(options.keep, **{name: value for name, [value] in prompts.items()})
     else:
@@ -243,7 +297,27 @@ def _quickstart(options: argparse.Namespace) -> None:
 
 
 def _read_layout(text: str) -> Any:
-    return json.loads(text) if text.lstrip().startswith("{") else [name.strip() for name in text.split(",")]
+    return _json_object(text) if text.lstrip().startswith("{") else [name.strip() for name in text.split(",")]
+
+
+def _add_fields(command: Any, settings: Any, *, shows_defaults: bool = False, leave_out: Sequence[str] = ()) -> None:
+    """Add an option for every field of a class of settings, explained as in its docstring."""
+    explained = _explanations(settings)
+    for field in dataclasses.fields(settings):
+        if field.name in leave_out:
+            continue
+        text = explained.get(field.name, "")  # python -OO has no docstrings
+        if shows_defaults and field.default not in (None, dataclasses.MISSING):
+            text = f"{text} (default: {field.default})"
+        name = f"--{field.name.replace('_', '-')}"
+        command.add_argument(name, default=argparse.SUPPRESS, help=text, **_reader(field.type))
+
+
+def _explanations(settings: Any) -> dict[str, str]:
+    """Return what the docstring of a class says of its arguments, by name, as argparse wants its help."""
+    arguments = inspect.cleandoc(settings.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
+    items = re.findall(r"^    (\w+): (.+?)(?=^    \w|\Z)", arguments, flags=re.MULTILINE | re.DOTALL)
+    return {name: " ".join(re.sub("`+", "", text).split()).rstrip(".").replace("%", "%%") for name, text in items}
 
 
 def _reader(annotation: Any) -> dict[str, Any]:
@@ -255,7 +329,30 @@ def _reader(annotation: Any) -> dict[str, Any]:
         return {"choices": get_args(annotation)}
     if annotation is bool:
         return {"action": argparse.BooleanOptionalAction}
-    return {"type": annotation} if annotation in (int, float, str) else {"type": json.loads, "metavar": "JSON"}
+    if origin in (Mapping, tuple):
+        return {"type": _json_object if origin is Mapping else _json_list, "metavar": "JSON"}
+    return {"type": annotation}
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    value = _parse_json(text)
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"expected a JSON object such as '{{\"name\": 1}}', got {text!r}")
+    return value
+
+
+def _json_list(text: str) -> tuple[Any, ...]:
+    value = _parse_json(text)
+    if not isinstance(value, list):
+        raise argparse.ArgumentTypeError(f"expected a JSON list such as '[0.9, 0.95]', got {text!r}")
+    return tuple(value)
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"expected JSON, got {text!r}: {error}") from error
 
 
 def _positive(text: str) -> int:

@@ -24,7 +24,7 @@ SHOWN_REFERENCES = ("marginal of the modality", "adaptive count coder")
 
 BOUND_NOTE = (
     "≤: an upper bound of the bits; a masked model is also told the shapes of the segments, so that row and segment "
-    "ends cost it nothing: compare text, pixels and levels."
+    "ends cost it next to nothing once it is trained: compare text, pixels and levels."
 )
 NONE_NOTE = "-: the model has no likelihood."
 
@@ -84,6 +84,8 @@ def format_report(result: Result) -> str:
         lines += [format_rows(runs, result["baselines"].get(fingerprint, {}))]
         if differences := compare_to_best(runs):
             lines += ["", *_format_differences(differences)]
+        if cold := [name for name, some in group_by_preset(runs).items() if _state(some[0]) != settings["state"]]:
+            lines += [f"\nRead from state `zero` in every window, as their objective has no other: {', '.join(cold)}."]
         if continued := [run for run in runs if "continuations" in run]:
             lines += ["", format_continuations(continued)]
     if len(groups) > 1:
@@ -137,6 +139,8 @@ def format_rows(runs: Sequence[Result], baselines: Mapping[str, Result]) -> str:
     rows = [_preset_cells(name, some, kinds) for name, some in by_preset.items()]
     rows += [_baseline_cells(name, some, kinds) for name, some in baselines.items()]
     notes = [BOUND_NOTE] * any(is_bound(run) for run in runs) + [NONE_NOTE] * (not all(map(has_bits, runs)))
+    for every in sorted({run["evaluation"]["settings"].get("every", 1) for run in runs} - {1}):
+        notes.append(f"With the objective `last` one token in {every} is scored; the baselines are scored on all.")
     return "\n\n".join([align_table([head, *rows]), *notes])
 
 
@@ -163,7 +167,7 @@ def compare_to_best(runs: Sequence[Result]) -> dict[str, dict[str, Any]]:
     much it depends on the seeds is in the table.
 
     Args:
-        runs: On one token stream; nothing is returned where they have no figures of single records.
+        runs: On one token stream; nothing is returned where they have no figures of single records, or of one alone.
 
     Returns:
         By preset, but for the best: ``best``, ``difference``, ``low`` and ``high``, a 95% interval.
@@ -176,8 +180,12 @@ def compare_to_best(runs: Sequence[Result]) -> dict[str, dict[str, Any]]:
     bits = {name: np.mean([record["bits"] for record in some], 0) for name, some in records.items()}
     best, *others = records
     tokens = records[best][0]["tokens"]
+    # of a record shorter than a window nothing is scored where partial windows are dropped
+    scored_tokens, is_scored = np.asarray(tokens, np.float64), np.asarray(tokens) > 0
+    if is_scored.sum() < 2:
+        return {}
     return {
-        name: {"best": best, **bootstrap_difference(bits[name] - bits[best], np.asarray(tokens, np.float64))}
+        name: {"best": best, **bootstrap_difference((bits[name] - bits[best])[is_scored], scored_tokens[is_scored])}
         for name in others
         if records[name][0]["tokens"] == tokens
     }
@@ -240,6 +248,10 @@ def _baseline_cells(name: str, result: Result, kinds: Sequence[str]) -> list[str
     matched, paper = result.get("matched", {}), result.get("paper", {})
     bits = [f"{matched[kind]['bits']:.3f}" if kind in matched else "-" for kind in kinds]
     return [f"({name})", "", *bits, _format_paper(paper.get("loss"), paper.get("accuracy")), "", "", "", ""]
+
+
+def _state(run: Result) -> str:
+    return str(run["evaluation"]["settings"]["state"])
 
 
 def _values(runs: Iterable[Result], table: str, row: str, column: str) -> list[float]:

@@ -1,9 +1,12 @@
 """What all runs of a comparison share; names and numbers only."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+State = Literal["carried", "zero"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,28 +14,34 @@ class ComparisonConfig:
     """What all runs of a comparison share.
 
     Args:
-        tokens: Budget: tokens that training reads, padding not counted; the step that reaches them is the last.
-        seconds: Budget in place of `tokens`: seconds of training steps.
-        seeds: Of the runs of each preset.
+        tokens: Budget of each run: tokens that training reads, padding not counted; it ends with the step that reaches
+            them.
+        seconds: Budget of each run in place of `tokens`: seconds of training steps, validation not counted.
+        seeds: Every preset is trained once with each.
         window_length: Tokens of a window, in training and evaluation.
-        stride: Tokens from one window's start to the next, or None for each preset's own, at most `window_length`.
-        batch_size: Windows of a batch.
-        accumulation: Batches of a step.
-        split: That is evaluated.
-        state: What a window of the evaluation starts from; see `evaluation`.
-        evaluation_batch_size: Records or windows read together.
-        num_draws: How often a masked model reads a window in the evaluation.
-        every: With the objective ``last``, one token of so many is evaluated.
+        stride: Tokens from one training window's start to the next, or None for each preset's own, at most
+            `window_length`.
+        batch_size: Windows of a batch, in training.
+        accumulation: Batches whose gradients are added for a step.
+        split: Split that is evaluated.
+        state: What a window of the evaluation starts from: what the model kept of the record's earlier ones
+            (``carried``), or nothing (``zero``), as always with the objectives ``last``, ``masked`` and ``diffusion``.
+        evaluation_batch_size: Records or windows that the evaluation reads together.
+        num_draws: With the objectives ``masked`` and ``diffusion``, how often the evaluation reads a window, each time
+            with other tokens hidden.
+        every: With the objective ``last``, the evaluation scores one token of so many.
         max_records: Records that are evaluated, evenly spaced over the split, or None for all.
-        validation_records: The same of the split ``validation``, for the curves.
-        validations: Points of the curves, at most, with a budget of tokens; with one of seconds there are ten.
-        continuations: Windows of the test to continue greedily, for Hamming distance, cosine and BLEU, or None.
-        baselines: Whether to evaluate the predictors without a network.
-        tokenizer: Settings of the second approach's tokenizer, in place of every preset's that has it.
-        training: Further fields of `TrainingConfig`, in place of every preset's.
+        validation_records: Records of the split ``validation`` that the curves are made from, or None for all.
+        validations: Points of a curve, at most, with a budget of tokens; with one of seconds there are ten.
+        continuations: Windows of the evaluated records that each model continues greedily, for Hamming distance,
+            cosine and BLEU, or None for none.
+        baselines: Whether to evaluate the predictors without a network too.
+        tokenizer: Settings of the tokenizer, over those of every preset but the paper's first table.
+        training: Further settings of the training, fields of `TrainingConfig`, over every preset's.
 
     Raises:
-        ValueError: If there is not exactly one budget, or a number is not positive.
+        ValueError: If there is not exactly one budget, a number is not positive and finite, `stride` is more than
+            `window_length`, `state` is unknown, seeds repeat, or `training` holds what the comparison sets.
     """
 
     tokens: int | None = None
@@ -43,7 +52,7 @@ class ComparisonConfig:
     batch_size: int = 8
     accumulation: int = 1
     split: str = "test"
-    state: Literal["carried", "zero"] = "zero"
+    state: State = "zero"
     evaluation_batch_size: int = 16
     num_draws: int = 64
     every: int = 16
@@ -58,11 +67,17 @@ class ComparisonConfig:
     def __post_init__(self) -> None:
         """Check the budget and the numbers."""
         if (self.tokens is None) == (self.seconds is None):
-            raise ValueError(f"expected a budget of tokens or of seconds, got {self.tokens} and {self.seconds}")
+            raise ValueError(
+                f"expected a budget of tokens or of seconds, one of them, got {self.tokens} and {self.seconds}"
+            )
         for item in dataclasses.fields(self):
             name, value = item.name, getattr(self, item.name)
-            if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
-                raise ValueError(f"{name} must be positive, got {value}")
+            if isinstance(value, int | float) and not isinstance(value, bool) and not 0 < value < math.inf:
+                raise ValueError(f"{name} must be positive and finite, got {value}")
+        if self.state not in get_args(State):
+            raise ValueError(f"state must be one of {get_args(State)}, got {self.state!r}")
+        if self.stride is not None and self.stride > self.window_length:
+            raise ValueError(f"stride must be at most window_length ({self.window_length}), got {self.stride}")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must be different and at least one, got {self.seeds}")
         own = {item.name for item in dataclasses.fields(self)} | {"seed", "max_steps", "max_seconds", "num_epochs"}

@@ -147,10 +147,9 @@ def draw_comparison_curves(
     figure, [axes] = _new_figure(1, 1, (9, 5))
     for number, (name, lines) in enumerate(curves.items()):
         style = {"color": f"C{number % 10}", "linestyle": ("-", "--", ":")[number // 10 % 3]}
-        for seed, line in enumerate(lines):
-            if line:
-                label = name if seed == 0 else None
-                axes.plot(*zip(*line, strict=True), marker="o", markersize=2.5, linewidth=1.2, label=label, **style)
+        for place, line in enumerate(filter(None, lines)):
+            label = name if place == 0 else None
+            axes.plot(*zip(*line, strict=True), marker="o", markersize=2.5, linewidth=1.2, label=label, **style)
     axes.set(xlabel=axis_label, ylabel="validation, bits per new token", yscale="log")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter("{x:g}")

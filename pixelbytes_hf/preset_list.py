@@ -17,6 +17,10 @@ from .presets import Preset
 from .training import tokenizer_class
 
 COLUMNS = ("preset", "source", "parameters", "ids", "cells", "embedding", "objective", "mixer")
+LEGEND = """\
+source: a table of the paper, or ours. ids: size of the tokenizer's vocabulary. cells: tokens that describe a position
+to the model. embedding: kind and width. objective: what is predicted, and from what. mixer: what reads the sequence,
+its width x its layers. Each is trained by `pixelbytes train --preset NAME`, several by `pixelbytes compare`."""
 _NUMBERS = ("parameters", "ids", "cells")
 
 
@@ -31,7 +35,7 @@ def describe_preset(preset: Preset) -> dict[str, Any]:
     parameters = count_parameters(config)
     notes = [preset.note] if preset.note else []
     if preset.size_limit is not None and parameters >= preset.size_limit:
-        notes.append(f"the source says under {preset.size_limit:,} parameters, which its own sizes do not give")
+        notes.append(f"the paper says under {preset.size_limit:,} parameters, but the sizes it prints give more")
     return {
         "source": preset.source,
         "parameters": parameters,
@@ -64,7 +68,7 @@ def describe_mixer(config: PixelBytesConfig) -> str:
 
 
 def format_presets(presets: Mapping[str, Preset]) -> str:
-    """Return an aligned list, by source and name, with notes below.
+    """Return an aligned list, by source and name, with a legend and notes below.
 
     Args:
         presets: By name.
@@ -84,7 +88,7 @@ def format_presets(presets: Mapping[str, Preset]) -> str:
         for row in rows
     ]
     notes = [f"{name}: {described[name]['note']}." for name in order if described[name]["note"]]
-    return "\n".join([*lines, *([""] if notes else []), *notes])
+    return "\n".join([*lines, "", LEGEND, *([""] if notes else []), *notes])
 
 
 @cache

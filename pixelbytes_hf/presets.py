@@ -16,6 +16,7 @@ from .presets_paper import lstm, paper_rows
 from .presets_small import small_rows
 from .schedules import SCHEDULES, Schedule
 
+_DEFAULT_MIXER = "pixelbytes_lstm"  # of a configuration that names none
 Initialisation = Literal["default", "ordered"]
 Optimiser = Literal["adamw", "muon"]
 TokenizerClass = Literal["ActionPixelBytesTokenizer", "PixelBytesTokenizer"]
@@ -33,7 +34,7 @@ class TrainingConfig:
         mirror: Whether sprites are turned left to right in half of the visits; see `augmentation`.
         invert: Whether sounds change their sign in half of the visits; see `augmentation`.
         openings: Further visits of each record's first `opening_length` tokens in an epoch; see `WindowDataset`.
-        opening_length: See there.
+        opening_length: Tokens of such a visit.
         batch_size: Windows of a batch, in each process.
         accumulation: Batches whose gradients are added before a step.
         num_epochs: Passes over the windows.
@@ -106,7 +107,8 @@ class TrainingConfig:
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
-        for name in ("batch_size", "accumulation", "keep_checkpoints", "logging_steps", "num_epochs", "learning_rate"):
+        positive = ("batch_size", "accumulation", "keep_checkpoints", "logging_steps", "num_epochs")
+        for name in (*positive, "learning_rate", "matrix_learning_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
         if self.stride > self.window_length:
@@ -163,7 +165,8 @@ class Preset:
         """Return the preset with single values changed; a nested mapping is merged.
 
         Args:
-            model: Keywords of `PixelBytesConfig`; ``mixer_config`` is merged into the preset's.
+            model: Keywords of `PixelBytesConfig`; ``mixer_config`` is merged into the preset's, but replaces it where
+                it names another ``model_type``, of which the preset's sizes say nothing.
             tokenizer: Keywords of the tokenizer.
             training: Fields of `TrainingConfig`.
 
@@ -175,7 +178,10 @@ class Preset:
             raise ValueError(f"training settings have no {unknown}: expected names among {sorted(fields)}")
         changed = dict(model or {})
         if "mixer_config" in changed:
-            changed["mixer_config"] = {**self.model.get("mixer_config", {}), **changed["mixer_config"]}
+            before, given = self.model.get("mixer_config", {}), changed["mixer_config"]
+            kind = before.get("model_type", _DEFAULT_MIXER)
+            if given.get("model_type", kind) == kind:
+                changed["mixer_config"] = {**before, **given}
         return dataclasses.replace(
             self,
             model={**self.model, **changed},

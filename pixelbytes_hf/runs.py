@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 
 from .corpus_layout import LAYOUT_NAME, load_layout
 from .layout import Layout, LayoutLike, as_layout
-from .media import Frames, Sound, write_gif, write_sound
+from .media import Sound, write_gif, write_sound
 from .modeling_pixelbytes import aPxBySequenceModel
 from .record import DecodedRecord
 from .tokenization_pixelbytes import ActionPixelBytesTokenizer
@@ -134,7 +134,7 @@ def write_media(record: DecodedRecord, folder: str | Path) -> list[Path]:
     """Write a record as ``creature.gif`` (and enlarged), ``cry.wav`` and ``description.txt``, those that it has.
 
     Args:
-        record: With at most one picture and one sound.
+        record: Of a second sound the name is ``cry_2.wav``, and so on; likewise of pictures.
         folder: Made if absent; files of these names are replaced.
 
     Returns:
@@ -143,19 +143,25 @@ def write_media(record: DecodedRecord, folder: str | Path) -> list[Path]:
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     for name in (SPRITE_NAME, LARGE_NAME, CRY_NAME, TEXT_NAME):
-        (target / name).unlink(missing_ok=True)  # of another creature
+        numbered = target.glob(f"{Path(name).stem}_[2-9]{Path(name).suffix}")
+        for path in (target / name, *numbered):
+            path.unlink(missing_ok=True)  # of another creature
     written = []
-    if record.frames is not None:
-        durations = next(s.durations_ms for s in record.segments if s.modality == "image")
-        frames = Frames(record.frames, durations or (100,) * len(record.frames))
+    pictures, sounds = ([s for s in record.segments if s.modality == name] for name in ("image", "audio"))
+    for number, picture in enumerate(pictures, 1):
+        durations = picture.durations_ms or (100,) * len(picture.value)
         for name, scale in ((SPRITE_NAME, 1), (LARGE_NAME, LARGE_SCALE)):
-            write_gif(frames.array, target / name, durations_ms=frames.durations_ms, scale=scale)
-            written.append(target / name)
-    if record.sound is not None:
-        rate = record.sound["sampling_rate"] or DEFAULT_RATE_HZ
-        write_sound(Sound(record.sound["array"].T, round(rate)), target / CRY_NAME)
-        written.append(target / CRY_NAME)
+            written.append(_number(target / name, number))
+            write_gif(picture.value, written[-1], durations_ms=durations, scale=scale)
+    for number, sound in enumerate(sounds, 1):
+        written.append(_number(target / CRY_NAME, number))
+        rate = sound.value["sampling_rate"] or DEFAULT_RATE_HZ
+        write_sound(Sound(sound.value["array"].T, round(rate)), written[-1])
     if record.text is not None:
         (target / TEXT_NAME).write_text(record.text + "\n", encoding="utf-8")
         written.append(target / TEXT_NAME)
     return written
+
+
+def _number(path: Path, number: int) -> Path:
+    return path if number == 1 else path.with_stem(f"{path.stem}_{number}")

@@ -1,13 +1,18 @@
 """The verbs, end to end on a corpus of a few creatures, and what they say of bad input."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from pixelbytes_hf.cli import main
+from pixelbytes_hf.compare_settings import ComparisonConfig
 from pixelbytes_hf.media import read_frames, read_sound
+from pixelbytes_hf.presets import TrainingConfig
 from pixelbytes_hf.runs import Run
+
+SMALL = ["--model", '{"mixer_config": {"hidden_size": 8, "num_hidden_layers": 1}}']
 
 
 def test_build_writes_what_load_dataset_opens(tmp_path, capsys, monkeypatch):
@@ -33,6 +38,62 @@ def test_evaluate_prints_the_table_and_writes_it(run_folder, corpus, capsys):
     written = json.loads((run_folder / "evaluation-test.json").read_text())
     assert all(name in printed for name in written) and len(written) > 3
     assert 0 < written["run x"]["matched"]["all"]["bits"] < 10 and written["run x"]["seed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("preset", "name", "value", "other", "shown"),
+    [
+        ("first-rnn-uni-conv-81-64-2", "every", 40, "num_draws", "run x (one token in 40)"),
+        ("small-lstm-masked", "num_draws", 2, "every", "run x (upper bound)"),
+    ],
+)
+def test_evaluate_scores_a_part_by_default(corpus, tmp_path, capsys, preset, name, value, other, shown):
+    run = tmp_path / "x"
+    steps = ["--max-steps", "1", "--batch-size", "8", "--window-length", "256", "--stride", "256"]
+    train = ["train", "--dataset", str(corpus), "--preset", preset, "--output-dir", str(run), *SMALL]
+    assert main([*train, *steps, "--eval-steps", "none"]) == 0
+    command = ["evaluate", str(run), "--dataset", str(corpus), "--no-baselines", "--window-length", "512"]
+    assert main(command) == 0
+    first = json.loads((run / "evaluation-test.json").read_text())["run x"]
+    assert first["settings"][name] == 16 and first["settings"]["state"] == "zero"
+    capsys.readouterr()
+    assert main([*command, f"--{name.replace('_', '-')}", str(value)]) == 0
+    second = json.loads((run / "evaluation-test.json").read_text())["run x"]
+    assert second["settings"][name] == value
+    assert shown in capsys.readouterr().out
+    assert main([*command, f"--{other.replace('_', '-')}", "2"]) == 2
+    assert "must not be given with the objective" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "settings"), [("train", TrainingConfig), ("compare", ComparisonConfig)])
+def test_help_explains_every_setting(command, settings, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    printed = capsys.readouterr().out
+    for field in dataclasses.fields(settings):
+        option = f"--{field.name.replace('_', '-')}"
+        after = printed.partition("options:")[2].partition(f"\n  {option}")[2]
+        # an explanation of a few words, of which none belongs to the next option
+        assert len(after.partition("\n  -")[0].split()) > 4, option
+    assert "Tokens of a window" in printed and "`" not in printed.replace("`pixelbytes presets`", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["compare", "--presets", "mini", "--training", "3"], "argument --training: expected a JSON object"),
+        (["compare", "--presets", "mini", "--training", "{a"], "argument --training: expected JSON, got '{a'"),
+        (["compare", "--presets", "mini", "--tokenizer", "[]"], "argument --tokenizer: expected a JSON object"),
+        (["train", "--preset", "mini", "--betas", "0.9"], "argument --betas: expected a JSON list"),
+        (["train", "--preset", "mini", "--model", "[1]"], "argument --model: expected a JSON object"),
+        (["generate", "x", "--out", "y", "--layout", "{a"], "argument --layout: expected JSON"),
+    ],
+)
+def test_arguments_that_are_no_json_are_usage_errors(words, message, tmp_path, capsys):
+    places = ["--dataset", str(tmp_path), "--output-dir", str(tmp_path / "y")]
+    with pytest.raises(SystemExit, match="2"):
+        main([*words, *(places if words[0] != "generate" else [])])
+    assert message in capsys.readouterr().err
 
 
 def test_generate_writes_media_that_open(run_folder, tmp_path, capsys):

@@ -4,11 +4,14 @@ import json
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from pixelbytes_hf import compare as compare_module
+from pixelbytes_hf import compare_report as report_module
+from pixelbytes_hf import training as training_module
 from pixelbytes_hf.checkpoints import read_json
 from pixelbytes_hf.cli import main
 from pixelbytes_hf.compare import compare
@@ -55,6 +58,18 @@ def finished(data, tmp_path_factory):
     return folder, compare(PRESETS, data, folder, settings(), jobs=0, progress=False)
 
 
+@pytest.fixture(autouse=True)
+def figures_are_not_drawn(monkeypatch):
+    """Leave empty files in the place of figures, which take longer than runs; those of `finished` are drawn."""
+
+    def touch(_, path, **__):
+        path.touch()
+        return path
+
+    for name in ("draw_comparison_curves", "draw_bits_by_kind"):
+        monkeypatch.setattr(report_module, name, touch)
+
+
 def test_every_preset_and_seed_is_trained_within_the_budget_and_evaluated(finished):
     folder, result = finished
     assert [(run["preset"], run["seed"]) for run in result["runs"]] == [("one", 0), ("two", 0), ("one", 1), ("two", 1)]
@@ -67,9 +82,8 @@ def test_every_preset_and_seed_is_trained_within_the_budget_and_evaluated(finish
         assert [point["step"] for point in run["curve"]][-1] == run["training"]["steps"] and len(run["curve"]) == 2
         assert run["curve"][-1]["num_input_tokens_seen"] == run["training"]["tokens"]
         assert (folder / "runs" / f"{run['preset']}-seed{run['seed']}" / "config.json").is_file()
-    assert {path.name for path in folder.glob("*.png")} == {
-        *("bits_by_tokens.png", "bits_by_seconds.png", "bits_by_modality.png")
-    }
+    pictures = {path.name: path.read_bytes()[:4] for path in folder.glob("*.png")}
+    assert pictures == dict.fromkeys(("bits_by_tokens.png", "bits_by_seconds.png", "bits_by_modality.png"), b"\x89PNG")
 
 
 def test_table_has_means_deviations_costs_and_baselines(finished):
@@ -118,24 +132,44 @@ def test_interrupted_run_goes_on_from_its_checkpoint_to_the_same_figures(finishe
     assert result["runs"][0]["training"]["tokens"] == whole["runs"][0]["training"]["tokens"]
 
 
+@pytest.fixture
+def pretend(finished, monkeypatch):
+    """Let runs leave the figures of `finished` at once; those named "broken" are run."""
+
+    def run_or_copy(job, folders, **options):
+        if job.name == "broken":
+            run_job(job, folders, **options)
+        path = folders.result(job.label)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        own = {"preset": job.name, "seed": job.seed, "job": job.to_dict()}
+        path.write_text(json.dumps({**finished[1]["runs"][0], **own}))
+
+    monkeypatch.setattr(compare_module, "run_job", run_or_copy)
+
+
+@pytest.mark.usefixtures("pretend")
 def test_a_failed_run_is_reported_and_does_not_end_the_others(data, tmp_path):
     presets = {"broken": PRESETS["one"].replace(model={"mixer_config": {"dropout": 7}}), "one": PRESETS["one"]}
     result = compare(presets, data, tmp_path, settings(seeds=(3,), baselines=False), jobs=0, progress=False)
     assert [run["preset"] for run in result["runs"]] == ["one"] and not result["baselines"]
     [failure] = result["failures"]
-    assert (failure["preset"], failure["seed"]) == ("broken", 3) and "dropout must be in [0, 1), got 7" in failure[
-        "reason"
-    ]
+    assert (failure["preset"], failure["seed"]) == ("broken", 3)
+    assert "dropout must be in [0, 1), got 7" in failure["reason"]
     assert "- broken, seed 3: ValueError: dropout" in (tmp_path / "table.md").read_text()
 
 
+@pytest.mark.usefixtures("pretend")
 def test_other_token_streams_get_a_table_of_their_own(data, tmp_path):
     other = PRESETS["one"].replace(tokenizer={"slicing": {"image": 3, "audio": 8}})
-    once = settings(seeds=(0,), tokens=200, baselines=False)
+    once = settings(seeds=(0,), baselines=False)
     result = compare({"one": PRESETS["one"], "other": other}, data, tmp_path, once, jobs=0, progress=False)
+    streams = [result["corpora"][name]["test"] for name in ("one", "other")]
+    assert streams[0]["num_tokens"] > streams[1]["num_tokens"]
     first, second = format_report(result).split("## Token stream ")[1:]
     assert "| one " in first and "| other " not in first
     assert "| other " in second and "| one " not in second and "more bits per token" not in first + second
+    for text, stream in zip((first, second), streams, strict=True):
+        assert f"{stream['num_tokens']:,} tokens of 2 records" in text and stream["fingerprint"][:8] in text
     assert len(list(tmp_path.glob("bits_by_modality-*.png"))) == 2
 
 
@@ -157,11 +191,12 @@ def test_processes_run_side_by_side_and_each_tells_how_it_ended(finished, data, 
         folders.log(job.label).parent.mkdir(parents=True, exist_ok=True)
         folders.result(job.label).parent.mkdir(parents=True, exist_ok=True)
         folders.result(job.label).write_text(json.dumps(finished[1]["runs"][0]))
-        script = "import sys, time; time.sleep(0.3); sys.exit('bad luck' if sys.argv[1] == 'two' else 0)"
+        script = "import sys, time; time.sleep(0.1); sys.exit('bad luck' if sys.argv[1] == 'two' else 0)"
         log = folders.log(job.label).open("wb")
         return subprocess.Popen([sys.executable, "-S", "-c", script, job.name], stderr=log)
 
     monkeypatch.setattr(compare_module, "_start", start)
+    monkeypatch.setattr(compare_module, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(compare_module.os, "cpu_count", lambda: 8)
     result = compare(PRESETS, data, tmp_path, settings(baselines=False), jobs=2, progress=False)
     assert started == [(f"{name}-seed{seed}", 4) for seed in (0, 1) for name in ("one", "two")]
@@ -176,25 +211,26 @@ def test_a_killed_process_is_a_failure(tmp_path):
 
 
 def test_seconds_end_a_run_and_are_kept_over_its_interruption(data, tmp_path, monkeypatch):
-    step, calls = PixelBytesTrainer.training_step, []
+    step, calls, clock = PixelBytesTrainer.training_step, [], [0.0]
 
-    def fail_once(self, *args, **kwargs):
+    def take_an_eighth(self, *args, **kwargs):
         calls.append(1)
-        if len(calls) == 8:
+        if len(calls) == 5:
             raise KeyboardInterrupt
+        clock[0] += 1 / 8
         return step(self, *args, **kwargs)
 
-    monkeypatch.setattr(PixelBytesTrainer, "training_step", fail_once)
-    budget = settings(tokens=None, seconds=0.4, seeds=(0,), baselines=False, training={"save_steps": 1})
+    monkeypatch.setattr(training_module, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(PixelBytesTrainer, "training_step", take_an_eighth)
+    budget = settings(tokens=None, seconds=1.0, seeds=(0,), baselines=False)
     with pytest.raises(KeyboardInterrupt):
         compare({"one": PRESETS["one"]}, data, tmp_path, budget, jobs=0, progress=False)
-    state = read_json(tmp_path / "runs" / "one-seed0" / "checkpoints" / "checkpoint-7" / "trainer_state.json")
-    spent = state["stateful_callbacks"]["Stopwatch"]["attributes"]["seconds"]
-    result = compare({"one": PRESETS["one"]}, data, tmp_path, budget, jobs=0, progress=False)
-    assert 0 < spent < 0.4 <= result["runs"][0]["training"]["seconds"] < 2
-    run = result["runs"][0]
-    assert run["training"]["steps"] > 7 and 2 <= len(run["curve"]) <= 11
-    assert run["curve"][-1]["seconds"] == run["training"]["seconds"]
+    state = read_json(tmp_path / "runs" / "one-seed0" / "checkpoints" / "checkpoint-4" / "trainer_state.json")
+    assert state["stateful_callbacks"]["Stopwatch"]["attributes"]["seconds"] == 1 / 2
+    clock[0] += 100  # between the sessions
+    [run] = compare({"one": PRESETS["one"]}, data, tmp_path, budget, jobs=0, progress=False)["runs"]
+    assert (run["training"]["seconds"], run["training"]["steps"]) == (1.0, 8)
+    assert [point["seconds"] for point in run["curve"]] == [(n + 1) / 8 for n in range(8)]
 
 
 def test_steps_are_counted_by_the_tokens_that_are_read(finished):
@@ -225,7 +261,7 @@ def run_of(name, bits, *, likelihood="exact", tokens=(10, 30)):
         **({} if likelihood == "none" else {"matched": matched}),
         "records": {"bits": list(bits), "tokens": list(tokens)},
         "paper": {"loss": 1.0, "accuracy": 0.5, "targets": 40},
-        "settings": {"parameters": 7},
+        "settings": {"parameters": 7, "state": "zero"},
     }
     training = {"tokens": 9, "tokens_per_second": 1.0, "peak_memory_bytes": None}
     return {"preset": name, "evaluation": evaluation, "training": training}
@@ -239,6 +275,30 @@ def test_bounds_are_marked_and_left_out_of_the_differences():
     assert "≤ 1.000" in lines[2] and "≤" not in lines[3] and " - " in lines[5]
     assert "upper bound" in lines[-3] and "no likelihood" in lines[-1]
     assert compare_to_best(runs) == {"worse": {"best": "exact", "difference": 1.0, "low": 1.0, "high": 1.0}}
+
+
+def test_the_report_says_what_was_scored_otherwise_than_asked():
+    runs = [run_of("exact", (20, 60)), run_of("window", (30, 90))]
+    runs[0]["evaluation"]["settings"]["state"] = "carried"
+    runs[1]["evaluation"]["settings"]["every"] = 16
+    for run in runs:
+        run["job"] = {"corpora": {"test": "stream"}}
+    corpora = {"exact": {"test": {"fingerprint": "stream", "num_tokens": 40, "num_records": 2}}}
+    asked = {"tokens": 9, "window_length": 4, "batch_size": 1, "accumulation": 1, "split": "test", "state": "carried"}
+    result = {"settings": asked, "runs": runs, "baselines": {}, "corpora": corpora, "failures": []}
+    text = format_report(result)
+    assert "With the objective `last` one token in 16 is scored" in text
+    assert "Read from state `zero` in every window, as their objective has no other: window." in text
+    for run in runs:
+        run["evaluation"]["settings"] = {"parameters": 7, "state": "carried"}
+    assert "one token in" not in format_report(result) and "Read from state" not in format_report(result)
+
+
+def test_records_without_a_scored_token_are_left_out_of_the_differences():
+    best, other = run_of("best", (20, 0, 60), tokens=(10, 0, 30)), run_of("other", (30, 0, 90), tokens=(10, 0, 30))
+    assert compare_to_best([other, best])["other"] == {"best": "best", "difference": 1.0, "low": 1.0, "high": 1.0}
+    alone = [run_of(name, (bits, 0), tokens=(10, 0)) for name, bits in (("best", 20), ("other", 30))]
+    assert compare_to_best(alone) == {}  # one record says nothing of others
 
 
 def test_bootstrap_covers_a_difference_that_varies(rng):
@@ -258,6 +318,9 @@ def test_bootstrap_covers_a_difference_that_varies(rng):
         ({"tokens": None}, "tokens or of seconds"),
         ({"tokens": 0}, "tokens must be positive"),
         ({"seeds": (1, 1)}, "seeds must be different"),
+        ({"tokens": None, "seconds": float("nan")}, "seconds must be positive and finite"),
+        ({"stride": 65}, r"stride must be at most window_length \(64\), got 65"),
+        ({"state": "warm"}, "state must be one of"),
         ({"training": {"max_steps": 3}}, "max_steps"),
     ],
 )

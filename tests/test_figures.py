@@ -125,6 +125,8 @@ def test_comparison_curves_show_every_model_and_seed(tmp_path):
     assert all(
         one.shape != other.shape or (one != other).any() for one in pictures for other in pictures if one is not other
     )
+    named = read(draw_comparison_curves({"a": [[], one]}, tmp_path / "named.png", axis_label="tokens"))
+    assert np.array_equal(named, pictures[0])  # a seed without points takes no name away
     with pytest.raises(ValueError, match="no point"):
         draw_comparison_curves({"a": [[]]}, tmp_path / "none.png", axis_label="tokens")
 

@@ -2,10 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from pixelbytes_hf.cli import main
 from pixelbytes_hf.configuration_pixelbytes import PixelBytesConfig
+from pixelbytes_hf.layout import Audio, Image, Layout
+from pixelbytes_hf.media import Sound, read_frames, read_sound, write_sound
 from pixelbytes_hf.modeling_pixelbytes import aPxBySequenceModel
 from pixelbytes_hf.preset_list import count_parameters, describe_preset, format_presets
 from pixelbytes_hf.presets import PRESETS, Preset, TrainingConfig, get_preset
@@ -99,6 +102,7 @@ def test_list_shows_sizes_and_where_the_paper_contradicts_itself(capsys):
         assert line[:place].endswith(f" {size:,}") and PRESETS[name].source in line
     names = [line.split()[0] for line in lines[: len(PRESETS)]]
     assert names == sorted(PRESETS, key=lambda name: (PRESETS[name].source, name))
+    assert "ids: size of the tokenizer's vocabulary" in printed
     noted = {line.split(":")[0] for line in lines if "under 100,000" in line}
     assert noted == {name for name, size in SIZES.items() if name.startswith("first-") and size >= 100_000}
 
@@ -116,7 +120,7 @@ def test_preset_survives_json(name):
 
 
 @pytest.mark.slow
-def test_every_preset_is_trained_and_evaluated(corpus, tmp_path):
+def test_every_preset_is_trained_evaluated_and_generates(corpus, tmp_path):
     from datasets import load_dataset
 
     from pixelbytes_hf.compare import compare
@@ -133,8 +137,33 @@ def test_every_preset_is_trained_and_evaluated(corpus, tmp_path):
         num_draws=1,
         every=64,
     )
-    result = compare(list(PRESETS), data, tmp_path, settings, jobs=0)
+    result = compare(list(PRESETS), data, tmp_path, settings, jobs=0, progress=False)
     assert not result["failures"] and len(result["runs"]) == len(PRESETS)
+    write_sound(Sound(np.sin(np.arange(64)[:, None] * [0.3, 0.5]).astype(np.float32), 8000), tmp_path / "tone.wav")
+    for name, preset in PRESETS.items():
+        check_generation(tmp_path / "runs" / f"{name}-seed0", preset, tmp_path)
+
+
+def check_generation(run_folder, preset, folder):
+    """Check that the command makes media of the layout's sizes from a run, and that they open."""
+    sound, picture = Audio(samples=8), Image(frames=1, height=2, width=3)
+    begin, segments = ["--text", "10 01"], (picture, sound)
+    if preset.tokenizer.get("order") == ["audio"]:
+        begin, segments = ["--audio", str(folder / "tone.wav")], (sound,)
+    elif preset.tokenizer_class == "PixelBytesTokenizer":
+        segments = (picture,)
+    layout, out = json.dumps(Layout(segments).to_dict()), folder / "made" / run_folder.name
+    assert main(["generate", str(run_folder), "--out", str(out), *begin, "--layout", layout, "--seed", "3"]) == 0
+    expected = set()
+    if picture in segments:
+        expected |= {"creature.gif", "creature_large.gif", "description.txt"}
+        assert read_frames(out / "creature.gif").array.shape[:3] == (1, 2, 3), run_folder
+        assert (out / "description.txt").read_text() == "10 01\n"
+    if sound in segments:
+        names = ["cry.wav"] if picture in segments else ["cry.wav", "cry_2.wav"]  # the first is the prompt
+        assert read_sound(out / names[-1]).array.shape == (8, 2), run_folder
+        expected |= set(names)
+    assert {path.name for path in out.iterdir()} == expected
 
 
 def test_replace_merges_nested_settings_and_leaves_the_preset():
@@ -142,6 +171,10 @@ def test_replace_merges_nested_settings_and_leaves_the_preset():
     changed = preset.replace(model={"mixer_config": {"hidden_size": 7}}, tokenizer={"errors": "strict"}, seed=5)
     assert changed.model["mixer_config"] == {**preset.model["mixer_config"], "hidden_size": 7}
     assert changed.tokenizer == {**preset.tokenizer, "errors": "strict"} and changed.training.seed == 5
+    other = {"model_type": "llama", "num_hidden_layers": 3}
+    assert preset.replace(model={"mixer_config": other}).model["mixer_config"] == other
+    same = preset.replace(model={"mixer_config": {"model_type": "pixelbytes_lstm", "hidden_size": 7}})
+    assert same.model["mixer_config"] == {**changed.model["mixer_config"], "model_type": "pixelbytes_lstm"}
     assert get_preset("mini").training.seed == 0 and get_preset("mini").model["mixer_config"]["hidden_size"] != 7
 
 
@@ -162,6 +195,7 @@ def test_unknown_names_are_refused():
         {"initialisation": "lucky"},
         {"batch_size": 0},
         {"learning_rate": -1.0},
+        {"matrix_learning_rate": 0.0},
         {"max_steps": 0},
         {"max_seconds": 0.0},
         {"max_gradient_norm": 0.0},

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
+from pixelbytes_hf.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.corpus_layout import layout_of_corpus
 from pixelbytes_hf.grid import audio_segment, image_segment, text_segment
-from pixelbytes_hf.layout import Audio, Image, Text
-from pixelbytes_hf.media import read_frames
+from pixelbytes_hf.layout import Audio, Image, Layout, Text
+from pixelbytes_hf.media import Sound, read_frames, read_sound, write_sound
+from pixelbytes_hf.modeling_pixelbytes import aPxBySequenceModel
 from pixelbytes_hf.runs import Run, write_media
+from pixelbytes_hf.vocabulary import Vocabulary
 from pixelbytes_hf.windows import TokenCorpus
 
 SPRITE = np.zeros((4, 12, 12, 3), np.uint8)
@@ -66,3 +69,22 @@ def test_media_of_another_creature_do_not_stay(run, tmp_path):
         "description.txt",
     ]
     assert len(read_frames(tmp_path / "creature.gif").array) == 4
+
+
+def test_two_sounds_are_two_files_which_do_not_stay(run, tmp_path):
+    tone = np.linspace(-1, 1, 32, dtype=np.float32)[:, None].repeat(2, 1)
+    write_sound(Sound(tone, 4000), tmp_path / "tone.wav")
+    layout = Layout((Audio(samples=5),))
+    [record] = run.create(audio=[tmp_path / "tone.wav"], layout=layout, seed=0, do_sample=True)
+    written = write_media(record, tmp_path / "media")
+    assert [path.name for path in written] == ["cry.wav", "cry_2.wav"]
+    assert [len(read_sound(path).array) for path in written] == [16, 5]  # the prompt is sliced by two
+    write_media(run.create(image=[SPRITE], layout="text", seed=0, do_sample=True)[0], tmp_path / "media")
+    assert not list((tmp_path / "media").glob("cry*"))
+
+
+def test_a_layout_of_sound_needs_levels():
+    tables = Vocabulary((0, 9, 10, 65), ((0, 0, 0),), ())
+    model = aPxBySequenceModel(PixelBytesConfig(vocab_size=tables.size, mixer_config={"hidden_size": 8}))
+    with pytest.raises(ValueError, match="layout holds audio, for which the vocabulary has no levels"):
+        model.generate(layout=["image", "audio"], vocabulary=tables)

@@ -16,10 +16,11 @@ from dataset_builder.control import (
     draw_actions,
     draw_members,
     draw_setpoints,
+    make_controller,
     make_record,
     make_signals,
 )
-from dataset_builder.linear_systems import draw_systems, read_system, simulate
+from dataset_builder.linear_systems import Plant, draw_systems, read_system, simulate
 from pixelbytes_hf.presets import get_preset
 from pixelbytes_hf.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from pixelbytes_hf.windows import tokenize_dataset
@@ -152,3 +153,8 @@ def test_wrong_numbers_are_refused(tmp_path):
         dataset_builder.build("control", tmp_path / "x", num_systems=0, progress=False)
     with pytest.raises(ValueError, match="source is only for config 'pokemon'"):
         dataset_builder.build("control", tmp_path / "x", source="y", progress=False)
+
+
+def test_a_controller_of_another_name_is_refused():
+    with pytest.raises(ValueError, match=r"kind must be one of \('pi', 'lqr'\), got 'steps'"):
+        make_controller("steps", Plant(next(draw_systems(1))))

@@ -100,10 +100,12 @@ def test_any_text_is_good_to_four_digits(numerator, denominator):
     assert write_system(again) == write_system(system)
 
 
-@pytest.mark.parametrize("text", ["", "[1] [2 1]", "[] / [2 1]", "[1] / [a 1]", "[1 2 3] / [2 1]", "[1-2] / [3 1]"])
+@pytest.mark.parametrize("text", ["", "[1] [2 1]", "[] / [2 1]", "[1] / [a 1]", "[.] / [2 1]", "[1-2] / [3 1]"])
 def test_other_text_is_refused(text):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="text must read"):
         read_system(text)
+    with pytest.raises(ValueError, match="numerator shorter than its denominator"):
+        read_system("[1 2 3] / [2 1]")
 
 
 def test_unstable_and_redundant_systems_are_told():
