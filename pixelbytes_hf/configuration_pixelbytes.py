@@ -236,6 +236,11 @@ class PixelBytesConfig(PreTrainedConfig):
                 f"{self.embedding!r}"
             )
         sees_own_cell = self.context_size == OWN_CELL_CONTEXT_SIZE
+        if self.objective == "diffusion" and self.newest_cell != self.context_size - 1:
+            raise ValueError(
+                f"context_size must be that of rows whose last cell is the token read just before with the objective "
+                f"'diffusion', which hides the others with it, got {self.context_size}"
+            )
         if sees_own_cell != (self.objective == "masked"):
             raise ValueError(
                 f"context_size must be {OWN_CELL_CONTEXT_SIZE} with the objective 'masked' and with no other: the "

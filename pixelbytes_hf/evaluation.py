@@ -69,8 +69,9 @@ def evaluate_model(
         progress: Whether to show a progress bar.
 
     Returns:
-        ``likelihood``, what the bits are: ``exact``, an ``upper bound``, or ``none``, and then there are none, but
-        ``hidden``, loss and accuracy of hidden tokens that may be readable elsewhere. ``matched`` (bits, accuracy and
+        ``likelihood``, what the bits are: ``exact``, an ``upper bound``, or ``none``, and then there are none: of an
+        objective that hides tokens but ``hidden``, loss and accuracy of those, which may be readable elsewhere, and of
+        a model that reads its targets the paper's figures alone. ``matched`` (bits, accuracy and
         tokens over all and per kind), ``by_modality``, ``by_change``, ``paper`` (loss
         in nats, accuracy, targets), ``settings``, ``seed``, ``versions``, ``corpus``, ``seconds``.
 
@@ -86,7 +87,8 @@ def evaluate_model(
     start_time = time.monotonic()
     is_corrupted = getattr(model.objective, "is_corrupted", False)
     reads_ends = model.objective.name == "last"
-    state = "zero" if is_corrupted or reads_ends else state
+    reads_targets = getattr(model.config, "reads_targets", False)
+    state = "zero" if is_corrupted or reads_ends or reads_targets else state
     if not reads_ends and every != 1:
         raise ValueError(f"every must be 1 with the objective {model.objective.name!r}, which scores all, got {every}")
     if reads_ends:
@@ -119,12 +121,12 @@ def evaluate_model(
                 bar.update(reader.read(step))
     finally:
         model.train(was_training)
-    likelihood = getattr(model.objective, "likelihood", "exact")
+    likelihood = getattr(model, "likelihood", "exact")
     return {
         "likelihood": likelihood,
-        **reader.score.to_dict(),
-        **({"hidden": reader.hidden.to_dict()} if likelihood == "none" else {}),
-        **({"records": _describe_records(reader.records)} if per_record else {}),
+        **(MatchedScore.empty() if reads_targets else reader.score).to_dict(),
+        **({"hidden": reader.hidden.to_dict()} if is_corrupted and likelihood == "none" else {}),
+        **({"records": _describe_records(reader.records)} if per_record and not reads_targets else {}),
         "paper": reader.paper.to_dict(),
         "settings": {
             "objective": model.objective.name,
@@ -133,6 +135,7 @@ def evaluate_model(
             "window_length": window_length,
             "batch_size": batch_size,
             "drop_partial_windows": drop_partial_windows,
+            **({"reads_targets": True} if reads_targets else {}),
             **({"num_draws": num_draws} if is_corrupted else {}),
             **({"every": every, "every_seed": every_seed} if reads_ends else {}),
         },
@@ -197,6 +200,8 @@ def format_table(results: Mapping[str, Result]) -> str:
         matched, paper = result.get("matched", {}), result.get("paper", {})
         cells = [_format_pair(row["bits"], row["accuracy"]) if (row := matched.get(kind)) else "" for kind in kinds]
         name = f"{name} (upper bound)" if result.get("likelihood") == "upper bound" else name
+        every = result.get("settings", {}).get("every", 1)
+        name = f"{name} (one token in {every})" if every > 1 else name
         rows.append([name, *cells, _format_pair(paper.get("loss"), paper.get("accuracy"))])
     return align_table(rows)
 

@@ -157,6 +157,7 @@ def _favour_repeats(model: aPxBySequenceModel, ids: range, strengths: dict[int, 
     """Make the new token's logit of an id large where that id, or one like it, stands in a cell of the context."""
     embedding = model.get_input_embeddings().weight[_as_slice(ids)]
     width = embedding.shape[1]
-    rows = model.fc.weight.chunk(model.objective.predicted_cells)[-1]
+    cells = model.objective.predicted_cells
+    rows = model.fc.weight.chunk(cells)[0 if cells == 1 else model.config.newest_cell]
     for cell, strength in strengths.items():
         rows[_as_slice(ids), cell * width : (cell + 1) * width] = strength * embedding / (width * embedding.var())

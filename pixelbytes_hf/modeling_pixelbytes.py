@@ -201,6 +201,11 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
     def get_output_embeddings(self) -> None:
         """Return None: the head is not tied to the embedding and may hold several distributions."""
 
+    @property
+    def likelihood(self) -> str:
+        """What the bits of its logits are: the objective's answer, but ``none`` of a model that reads its targets."""
+        return "none" if self.config.reads_targets else self.objective.likelihood
+
     def new_cache(self) -> Cache:
         """Return the state before the first position."""
         return build_cache(self.config.mixer_config)
@@ -233,7 +238,8 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
             corruption: What was drawn for an objective that corrupts its input; see `corruption`.
 
         Raises:
-            ValueError: If the shapes do not fit, an id lies outside the vocabulary, or labels lack `input_ids`.
+            ValueError: If the shapes do not fit, an id lies outside the vocabulary, or labels lack `input_ids` or, of
+                an objective that corrupts its input, `corruption`.
         """
         if corruption is not None and not getattr(self.objective, "is_corrupted", False):
             raise ValueError(f"corruption must be None with the objective {self.objective.name!r}")
@@ -255,6 +261,12 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
         if labels is not None:
             if input_ids is None:
                 raise ValueError("labels must come with input_ids, which hold the targets of the other cells")
+            if corruption is None and getattr(self.objective, "is_corrupted", False):
+                # otherwise the paper's diffusion would learn to copy
+                raise ValueError(
+                    f"corruption must be given with labels and the objective {self.objective.name!r}, got None: "
+                    "WindowDataset(corruption=build_corruption(config)) draws it"
+                )
             drawn = {} if corruption is None else {"corruption": corruption}
             loss = self.objective.loss(logits, input_ids, labels, attention_mask, num_items_in_batch, **drawn)
         return PixelBytesOutput(loss, logits, outputs.past_key_values, outputs.hidden_states)

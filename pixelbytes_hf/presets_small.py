@@ -1,7 +1,7 @@
 """Presets of one size, half a million parameters within a tenth, for comparing architectures and objectives.
 
 Knows names and numbers only; `presets` makes presets of them. All have the tokenizer of the paper's second table and
-one recipe, but for the learning rate, which is chosen by mixer.
+one recipe, the learning rate included.
 """
 
 from typing import Any

@@ -107,7 +107,7 @@ class PixelBytesTrainer(Trainer):
             eval_dataset=eval_dataset,
             compute_metrics=partial(
                 summarise_kinds,
-                prefix="hidden_" if model.objective.likelihood == "none" else "",
+                prefix="hidden_" if model.likelihood == "none" else "",
                 num_draws=getattr(eval_dataset, "num_draws", 1),
             ),
             callbacks=[self.stopwatch, *(callbacks or [])],
@@ -217,7 +217,7 @@ def summarise_kinds(prediction: EvalPrediction, *, prefix: str = "", num_draws: 
 
     Args:
         prediction: Its `predictions` are the sums (windows, K, 3) of `sum_kinds`.
-        prefix: Of the names; ``hidden_`` where the bits are those of hidden cells and no likelihood.
+        prefix: Of the names; ``hidden_`` where the bits are no likelihood, but of hidden cells or of targets read.
         num_draws: How often every window was read.
     """
     by_kind = np.asarray(prediction.predictions, np.float64).sum(0)
@@ -429,7 +429,7 @@ def train(
         eval_dataset=make_validation_windows(corpora["validation"], settings, **drawn)
         if "validation" in corpora
         else None,
-        callbacks=[HistoryWriter(folder / HISTORY_NAME, new_model.objective.likelihood)],
+        callbacks=[HistoryWriter(folder / HISTORY_NAME, new_model.likelihood)],
     )
     trainer.remove_callback(ProgressCallback if progress else PrinterCallback)
     if progress:
@@ -469,9 +469,15 @@ def make_windows(
     """
     if only_ends:
         if settings.openings or any(times != 1 for times in settings.repeats.values()):
-            raise ValueError("openings and repeats must not be set with the objective 'last'")
+            raise ValueError(
+                "openings and repeats must not be set with the objective 'last', got "
+                f"{settings.openings} and {dict(settings.repeats)}"
+            )
         if settings.mirror or settings.invert:
-            raise ValueError("mirror and invert must be False with the objective 'last', got True")
+            raise ValueError(
+                "mirror and invert must be False with the objective 'last', got "
+                f"{settings.mirror} and {settings.invert}"
+            )
         return WindowEnds(
             corpus,
             settings.window_length,
@@ -505,10 +511,13 @@ def make_validation_windows(
 ) -> WindowDataset | WindowEnds:
     """Return windows that hold every token once, or `VALIDATION_DRAWS` times where something is drawn for them.
 
-    With `only_ends` one token of every `stride` is a target.
+    With `only_ends` one token of every `stride` is a target, the same for every run: chosen by chance, as the last of
+    each would be an end mark far too often, and of pictures as wide as the stretch one column alone.
     """
     if only_ends:
-        return WindowEnds(corpus, settings.window_length, every=settings.stride, context_size=context_size)
+        return WindowEnds(
+            corpus, settings.window_length, every=settings.stride, jitter=True, context_size=context_size
+        )
     return WindowDataset(
         corpus,
         settings.window_length,

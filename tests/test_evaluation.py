@@ -142,6 +142,17 @@ def test_every_token_is_scored_once_in_its_kind_and_modality(corpus):
     )
 
 
+def test_bits_of_a_model_that_reads_its_targets_are_none(corpus):
+    mixer = {"hidden_size": 4, "bidirectional": True}
+    model = aPxBySequenceModel(PixelBytesConfig(embedding_dim=12, allow_future=True, mixer_config=mixer))
+    result = evaluate_model(model, corpus, per_record=True, progress=False)
+    assert (result["likelihood"], model.likelihood, make_model().likelihood) == ("none", "none", "exact")
+    assert result["matched"] == {} and "records" not in result and "hidden" not in result
+    assert result["paper"]["targets"] == corpus.num_tokens
+    assert result["settings"]["reads_targets"] is True and result["settings"]["state"] == "zero"
+    assert "reads_targets" not in evaluate_model(make_model(), corpus, progress=False)["settings"]
+
+
 def test_evaluation_leaves_the_model_as_it_was(corpus):
     model = make_model().train()
     evaluate_model(model, corpus, progress=False)

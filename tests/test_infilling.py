@@ -278,6 +278,8 @@ def test_method_fills_as_the_function_does():
         ({"layout": Text(max_length=2), "labels": torch.tensor([[5, 6]])}, "a prompt must consist of whole segments"),
         ({"layout": Text(max_length=2), "input_ids": torch.zeros(1, 1, 7)}, "prompts as labels"),
         ({"layout": Text(max_length=2), "num_beams": 2}, "does not support num_beams with the objective 'masked'"),
+        ({"layout": Text(max_length=2), "context": "model"}, "context must be 'exact' .* 'masked'.*got 'model'"),
+        ({"layout": Text(max_length=2), "streamer": object()}, "streamer None with .*got 'exact' and object"),
     ],
 )
 def test_generation_that_is_not_possible_is_named(arguments, message):

@@ -41,6 +41,17 @@ def test_levels_are_smooth_and_sizes_unchanged(objective, vocabulary):
         assert roughness(weight[levels]) < 0.3
 
 
+def test_repeats_are_favoured_in_the_distribution_of_the_new_token():
+    torch.manual_seed(0)
+    settings = {"objective": "autoregressive", "context_size": 9, "embedding_dim": 72}
+    model = aPxBySequenceModel(PixelBytesConfig(**settings, mixer_config={"hidden_size": 256}))
+    initialise_ordered(model, PAPER, np.ones(PAPER.size, np.int64))
+    pixels = slice(PAPER.pixel_ids.start, PAPER.pixel_ids.stop)
+    sizes = [float(weight[pixels, :72].norm()) for weight in model.fc.weight.detach().chunk(9)]
+    assert np.argmax(sizes) == model.config.newest_cell == 4
+    assert sizes[4] > 3 * sorted(sizes)[-2]
+
+
 def test_recurrent_gates_are_orthogonal_where_nothing_is_passed_through():
     model = make_model(hidden_size=48)  # too narrow to carry the context
     initialise_ordered(model, PAPER, np.ones(PAPER.size, np.int64))

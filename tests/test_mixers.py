@@ -56,6 +56,7 @@ FUTURE = {
     "lstm-both-ways-first": {**BOTH_WAYS, "first_only": True, "inner_config": {"model_type": "pixelbytes_lstm"}},
 }
 MIXERS = CAUSAL | FUTURE
+TINY = {"hidden_size": WIDTH, "num_hidden_layers": 2}
 
 
 def config_of(name):
@@ -174,6 +175,53 @@ def test_reading_in_parts_equals_reading_at_once(name, chunks):
     assert not cache.is_compileable
 
 
+@pytest.mark.parametrize("name", ["llama", "lfm2"])
+def test_mask_of_attention_covers_what_was_read_before(name):
+    mixer, vectors = make(name), vectors_of()
+    new = torch.tensor([[1, 1, 1], [1, 1, 0], [1, 0, 0]])
+    cache = read(mixer, vectors[:, :4], use_cache=True).past_key_values
+    with pytest.raises(ValueError, match=r"must cover the 4 positions .* and the 3 new ones, got shape \(3, 3\)"):
+        read(mixer, vectors[:, 4:7], new, cache)
+    whole = read(mixer, vectors[:, :7], use_cache=False).last_hidden_state[:, 4:]
+    got = read(mixer, vectors[:, 4:7], torch.cat([torch.ones(3, 4), new], dim=1), cache).last_hidden_state
+    close(got[new == 1], whole[new == 1])
+
+
+def test_longer_mask_counts_from_its_end_where_nothing_was_read_before():
+    mixer, vectors = make("llama-all"), vectors_of()
+    mask = torch.ones(3, 9)
+    mask[0, :4] = 0
+    got, expected = (
+        read(mixer, vectors, each).last_hidden_state for each in (torch.cat([torch.zeros(3, 2), mask], dim=1), mask)
+    )
+    assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize("chunks", [(1,) * 9, (4, 5)], ids=str)
+def test_other_state_spaces_go_on_from_their_state(chunks):
+    settings = {"model_type": "falcon_mamba"} | TINY
+    mixer, vectors = build_mixer(PixelBytesConfig(mixer_config=settings).mixer_config).eval(), vectors_of()
+    cache = build_cache(mixer.config)
+    parts = [read(mixer, part, None, cache).last_hidden_state for part in vectors.split(chunks, dim=1)]
+    close(torch.cat(parts, dim=1), read(mixer, vectors, use_cache=False).last_hidden_state)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model_type": "rwkv", "attention_hidden_size": WIDTH},
+        {"model_type": "recurrent_gemma", "num_attention_heads": 2, "intermediate_size": WIDTH},
+    ],
+    ids=["rwkv", "recurrent_gemma"],
+)
+def test_state_that_a_backbone_would_pass_over_is_refused(settings):
+    mixer = build_mixer(PixelBytesConfig(mixer_config=settings | TINY).mixer_config).eval()
+    assert read(mixer, vectors_of()).past_key_values is None
+    for given in ({"use_cache": True}, {"cache": build_cache(mixer.config)}):
+        with pytest.raises(ValueError, match=f"use_cache must be False with '{mixer.config.model_type}'"):
+            read(mixer, vectors_of(), **given)
+
+
 @pytest.mark.parametrize("name", CAUSAL)
 def test_sequences_of_a_cache_can_be_chosen(name):
     mixer, vectors = make(name), vectors_of()
@@ -214,6 +262,28 @@ def test_checkpointed_gradients_are_equal(name):
         gradients.append([weight.grad for weight in mixer.parameters()])
     for plain, checkpointed in zip(*gradients, strict=True):
         torch.testing.assert_close(checkpointed, plain, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["first-ssm", "mamba2", "mamba", "xlstm", "lfm2", "llama"])
+def test_state_that_checkpointing_would_update_twice_is_refused(name):
+    mixer = make(name).train()
+    cache = read(mixer, vectors_of(), use_cache=True).past_key_values
+    mixer.activation_checkpointing_enable()
+    with pytest.raises(ValueError, match="use_cache must be False while training with gradient checkpointing"):
+        read_vectors(mixer, vectors_of(seed=5), None, cache)
+
+
+def test_state_of_an_lstm_may_be_kept_with_checkpointing():
+    gradients = []
+    for checkpointing in (False, True):
+        mixer = make("lstm").train()
+        cache = read(mixer, vectors_of(), use_cache=True).past_key_values
+        if checkpointing:
+            mixer.activation_checkpointing_enable()
+        read_vectors(mixer, vectors_of(seed=5), None, cache).last_hidden_state.square().sum().backward()
+        gradients.append([weight.grad for weight in mixer.parameters()])
+    for plain, checkpointed in zip(*gradients, strict=True):
+        close(checkpointed, plain)
 
 
 @pytest.mark.parametrize("name", MIXERS)

@@ -191,6 +191,18 @@ def test_objective_is_built_with_its_number_of_steps():
         PixelBytesConfig(objective="diffusion", num_diffusion_steps=0)
 
 
+@pytest.mark.parametrize("context_size", [9, 7])
+def test_rows_that_do_not_end_with_the_newest_token_are_refused(context_size):
+    with pytest.raises(ValueError, match=f"context_size must be .*got {context_size}"):
+        PixelBytesConfig(objective="diffusion", context_size=context_size, embedding_dim=36)
+
+
+def test_loss_of_what_was_not_corrupted_is_refused():
+    with pytest.raises(ValueError, match=r"corruption must be given with labels and .*'diffusion', got None"):
+        tiny()(input_ids=IDS, labels=LABELS)
+    assert tiny()(input_ids=IDS).loss is None
+
+
 def test_broken_corruption_is_refused():
     vectors, corruption = torch.zeros(2, L, 12), drawn()
     with pytest.raises(ValueError, match=r"corruption must have \['noise', 'replaced', 'times'\], got \['times'\]"):

@@ -232,9 +232,26 @@ def test_training_settings_choose_the_windows(corpus):
     windows = make_windows(corpus, settings, context_size=9, only_ends=True)
     assert isinstance(windows, WindowEnds) and (windows.every, windows.seed, windows.jitter) == (4, 5, True)
     validation = make_validation_windows(corpus, settings, context_size=9, only_ends=True)
-    assert isinstance(validation, WindowEnds) and not validation.jitter
+    assert isinstance(validation, WindowEnds) and (validation.every, validation.seed) == (4, 0)
     with pytest.raises(ValueError, match="openings and repeats must not be set with the objective 'last'"):
         make_windows(corpus, PLAN.replace(openings=2).training, only_ends=True)
+
+
+def test_validation_looks_at_tokens_as_often_as_they_occur():
+    rng = np.random.default_rng(0)
+    draw = rng.integers
+    records = [
+        [image_segment(draw(58, 113, (1, 6, 7)), FIRST), text_segment(draw(32, 58, draw(1, 9)), FIRST)]
+        for _ in range(60)
+    ]
+    corpus = TokenCorpus.from_records(records, FIRST)
+    settings = PLAN.replace(window_length=16, stride=8).training
+    windows = make_validation_windows(corpus, settings, context_size=9, only_ends=True)
+    kinds = FIRST.kind_of_id[np.array([windows[index]["labels"][-1] for index in range(len(windows))])]
+    # rows of 8: of every 8th token each would be a row's mark
+    for kind in np.unique(FIRST.kind_of_id[corpus.ids]):
+        expected = (FIRST.kind_of_id[corpus.ids] == kind).mean()
+        assert (kinds == kind).mean() == pytest.approx(expected, abs=0.06)
 
 
 def test_training_saves_model_and_tokenizer(corpus, tmp_path):

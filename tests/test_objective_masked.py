@@ -97,6 +97,12 @@ def test_loss_equals_the_slow_reference(weighted):
     assert float(sum(parts)) == pytest.approx(float(loss), abs=1e-6)
 
 
+@pytest.mark.parametrize("weighted", [True, False])
+def test_what_was_drawn_may_lie_on_another_device(weighted):
+    there = (tensor.to("meta") for tensor in (LOGITS, ROWS, LABELS))
+    assert MaskedObjective(weighted).loss(*there, corruption=CORRUPTION).device.type == "meta"
+
+
 def test_even_logits_cost_log_v_on_average():
     corpus = make_corpus()
     windows = WindowDataset(corpus, 24, context_size=7, corruption=TokenMasking(151, 7))

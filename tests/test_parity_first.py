@@ -13,6 +13,7 @@ from pixelbytes_hf.contexts import CONTEXT_RULES, gather_causal_windows
 from pixelbytes_hf.embeddings import build_join
 from pixelbytes_hf.grammar import FreeGrammar
 from pixelbytes_hf.grid import image_segment
+from pixelbytes_hf.legacy_first import convert_first_settings
 from pixelbytes_hf.modeling_pixelbytes import aPxBySequenceModel
 from pixelbytes_hf.pixel_codec import encode_pixels
 from pixelbytes_hf.published_first import (
@@ -212,3 +213,17 @@ def test_importing_the_package_makes_the_checkpoints_known(shared):
     folder = shared / "parity" / "models" / CHECKPOINTS[1]
     result = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "aPxBySequenceModel"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, r"architectures must name one of .*, got \[None\]"),
+        ({"architectures": ["bMamba", "SimpleRNNModel"]}, r"architectures must .*got \['bMamba', 'SimpleRNNModel'\]"),
+        ({"architectures": ["bMamba"]}, "dim must be in a config"),
+        ({"architectures": ["bMamba"], "dim": 81, "depth": 17}, "depth must be at most 16, got 17"),
+    ],
+)
+def test_settings_that_are_no_checkpoints_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        convert_first_settings(settings)
