@@ -1,7 +1,6 @@
 """Continuations: how alike greedy continuations of records are to what follows, as the paper's first table counts it.
 
-The model reads 64 tokens of a record from a cold start and gives the 16 that follow, each the likeliest; the contexts
-are exact. Two groups of figures come out: `paper_windows`, the paper's, over the flattened 3x3 windows of the 16
+The model reads 64 tokens of a record from a cold start and gives the 16 that follow, each the likeliest. Two groups of figures come out: `paper_windows`, the paper's, over the flattened 3x3 windows of the 16
 tokens, whatever cells the model itself reads; and `tokens`, in which every token counts once and ids are names
 (`similarity` says what either is worth).
 
@@ -13,13 +12,14 @@ on from a record's end to its beginning.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from .canvas import ContextSource
 from .contexts import causal_window, context_rule, gather_causal_windows
 from .grammar import FreeGrammar
 from .grid import Ids, gather_window
@@ -46,6 +46,7 @@ def evaluate_continuations(
     num_new: int = 16,
     num_windows: int | None = 256,
     seed: int = 0,
+    context: ContextSource = "exact",
     batch_size: int = 32,
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -59,6 +60,8 @@ def evaluate_continuations(
         num_windows: Windows to score, chosen by the seed alone, so that every model is scored on the same ones; None
             takes all.
         seed: Of the choice.
+        context: Where the row of a given token comes from: ``exact``, the tokens before it, or ``model``, the row that
+            the model predicts, as the paper's autoregressive objective does.
         batch_size: Windows read together; does not change the figures.
         progress: Whether to show a progress bar.
 
@@ -75,6 +78,13 @@ def evaluate_continuations(
             f"model must predict the next token without reading it, with an objective of {CONTINUING_OBJECTIVES}, "
             f"got {model.objective.name!r} on {model.config.mixer_config.model_type!r}"
         )
+    if context == "model" and model.objective.predicted_cells != model.config.context_size:
+        raise ValueError(
+            f"context must be 'exact' with an objective that predicts {model.objective.predicted_cells} of "
+            f"{model.config.context_size} cells, got 'model' with {model.objective.name!r}"
+        )
+    if context not in get_args(ContextSource):
+        raise ValueError(f"context must be one of {get_args(ContextSource)}, got {context!r}")
     if prompt_length < 1 or num_new < 4 or batch_size < 1:
         raise ValueError(
             f"prompt_length and batch_size must be at least 1, num_new 4, got {prompt_length}, {batch_size}, {num_new}"
@@ -91,7 +101,7 @@ def evaluate_continuations(
                     Continuation(corpus, record, start, prompt_length, model.config.context_size)
                     for record, start in places[first : first + batch_size]
                 ]
-                continue_greedily(model, sequences, num_new)
+                continue_greedily(model, sequences, num_new, context)
                 for sequence in sequences:
                     windows, tokens = sequence.targets(num_new), sequence.target_tokens(num_new)
                     given = np.array(sequence.windows), np.array(sequence.tokens)
@@ -104,7 +114,13 @@ def evaluate_continuations(
         "paper_windows": _summarise(WINDOW_METRICS, scores["paper_windows"]),
         "tokens": _summarise(TOKEN_METRICS, scores["tokens"]),
         "windows": len(places),
-        "settings": {"prompt_length": prompt_length, "num_new": num_new, "num_windows": num_windows, "seed": seed},
+        "settings": {
+            "prompt_length": prompt_length,
+            "num_new": num_new,
+            "num_windows": num_windows,
+            "seed": seed,
+            "context": context,
+        },
         "seconds": time.monotonic() - start_time,
     }
 
@@ -166,11 +182,11 @@ class Continuation:
         self.tokens: list[int] = []
         self.windows: list[list[int]] = []
 
-    def push(self, token_id: int) -> None:
-        """Add a token."""
+    def push(self, token_id: int, row: list[int] | None = None) -> None:
+        """Add a token, and the row to read next: by default the exact one."""
         self._grammar.push(token_id)
         self.tokens.append(token_id)
-        self.rows.append(self._grammar.context())
+        self.rows.append(self._grammar.context() if row is None else row)
         newest = None if self._grammar.segment is None else self._grammar.segment.cursor
         self.windows.append(causal_window(newest, pad_id=self._pad_id))
 
@@ -184,21 +200,25 @@ class Continuation:
         return gather_window(self._ids, self._shapes, *span, pad_id=self._pad_id, gather=gather_causal_windows)
 
 
-def continue_greedily(model: Any, sequences: Sequence[Continuation], num_new: int) -> None:
+def continue_greedily(
+    model: Any, sequences: Sequence[Continuation], num_new: int, context: ContextSource = "exact"
+) -> None:
     """Add to every sequence its likeliest tokens, one after another; all rows are read anew for each.
 
     Args:
         model: In evaluation mode.
         sequences: Of equal length.
         num_new: Tokens to add.
+        context: Where their rows come from.
     """
     longest = model.config.window_length if model.objective.name == "last" else None
     for _ in range(num_new):
         rows = torch.tensor([sequence.rows if longest is None else sequence.rows[-longest:] for sequence in sequences])
         logits = model(input_ids=rows.to(model.device), use_cache=False).logits
         best = model.objective.new_token_logits(logits)[:, -1].argmax(-1)
-        for sequence, token_id in zip(sequences, best.tolist(), strict=True):
-            sequence.push(token_id)
+        rows_read = logits[:, -1].argmax(-1).tolist() if context == "model" else [None] * len(sequences)
+        for sequence, token_id, row in zip(sequences, best.tolist(), rows_read, strict=True):
+            sequence.push(token_id, row)
 
 
 def _summarise(metrics: dict[str, Metric], scores: Sequence[Sequence[float]]) -> dict[str, dict[str, float]]:

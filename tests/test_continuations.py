@@ -103,7 +103,7 @@ def test_figures_are_means_over_windows(corpus, objective):
         model, corpus, prompt_length=12, num_new=6, num_windows=5, seed=3, batch_size=2, progress=False
     )
     assert model.training and result["windows"] == 5
-    assert result["settings"] == {"prompt_length": 12, "num_new": 6, "num_windows": 5, "seed": 3}
+    assert result["settings"] == {"prompt_length": 12, "num_new": 6, "num_windows": 5, "seed": 3, "context": "exact"}
     windows, tokens = [], []
     with torch.no_grad():
         for place in choose_places(corpus, 18, 5, 3):
@@ -116,6 +116,21 @@ def test_figures_are_means_over_windows(corpus, objective):
         assert got == pytest.approx({"mean": np.mean(values), "deviation": np.std(values, ddof=1)})
     assert result["paper_windows"].keys() == {"hamming", "cosine", "bleu"}
     assert result["tokens"].keys() == {"hamming", "histogram_cosine", "bleu", "ngram_overlap"}
+
+
+def test_the_models_own_rows_are_those_it_predicts(corpus):
+    model = make("autoregressive")
+    place = choose_places(corpus, 20, 1, 0)[0]
+    sequence = Continuation(corpus, *place, 14, 6)
+    with torch.no_grad():
+        continue_greedily(model, [sequence], 4, "model")
+        for step in range(4):
+            predicted = model(torch.tensor([sequence.rows[: 14 + step]])).logits[0, -1].argmax(-1).tolist()
+            assert sequence.rows[14 + step] == predicted and sequence.tokens[step] == predicted[-1]
+    with pytest.raises(ValueError, match="context must be 'exact' with an objective that predicts 1 of 6 cells"):
+        evaluate_continuations(make("predictive"), corpus, context="model", progress=False)
+    with pytest.raises(ValueError, match="context must be one of"):
+        evaluate_continuations(model, corpus, context="own", progress=False)
 
 
 def test_models_that_cannot_continue_are_refused(corpus):
