@@ -51,6 +51,7 @@ class MuonAdamW(Optimizer):
         eps: Added to AdamW's denominator.
         weight_decay: Of groups that do not say.
         momentum: Decay rate of Muon's average, of Nesterov's kind.
+        dtype: In which matrices are orthogonalised.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class MuonAdamW(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
         momentum: float = 0.95,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         """Keep the settings of every group."""
+        self.dtype = dtype
         defaults = {"betas": betas, "eps": eps, "weight_decay": weight_decay, "momentum": momentum, "num_blocks": 0}
         super().__init__(groups, defaults)
 
@@ -88,7 +91,7 @@ class MuonAdamW(Optimizer):
         ahead = parameter.grad.lerp(average, group["momentum"])
         blocks = ahead.unflatten(0, (group["num_blocks"], -1))
         scale = max(1.0, blocks.shape[1] / blocks.shape[2]) ** 0.5
-        return orthogonalise(blocks).reshape_as(parameter) * scale
+        return orthogonalise(blocks.to(self.dtype)).to(parameter.dtype).reshape_as(parameter) * scale
 
     def _adamw_update(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
         state, (beta_mean, beta_square) = self.state[parameter], group["betas"]

@@ -135,7 +135,8 @@ class PixelBytesTrainer(Trainer):
             learning_rate=self.settings.learning_rate,
             weight_decay=self.settings.weight_decay,
         )
-        self.optimizer = MuonAdamW(groups, betas=self.settings.betas)
+        dtype = getattr(torch, self.settings.matrix_dtype)
+        self.optimizer = MuonAdamW(groups, betas=self.settings.betas, dtype=dtype)
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:

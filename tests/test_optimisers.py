@@ -58,6 +58,18 @@ def test_blocks_of_a_stacked_matrix_are_treated_apart():
         assert values.min() > 0.4 and values.max() < 1.6
 
 
+def test_bfloat16_changes_an_update_little_and_no_weights_type():
+    updates = []
+    for dtype in (torch.float32, torch.bfloat16):
+        torch.manual_seed(0)
+        matrix = torch.zeros(32, 16, requires_grad=True)
+        matrix.grad = torch.randn(32, 16)
+        MuonAdamW([{"params": [matrix], "lr": 1.0, "num_blocks": 1}], dtype=dtype).step()
+        updates.append(matrix.detach())
+    assert updates[1].dtype == torch.float32 and not torch.equal(*updates)
+    assert (updates[0] - updates[1]).norm() < 0.05 * updates[0].norm()
+
+
 def test_state_survives_saving():
     def train(optimiser, parameters, steps):
         for step in steps:
