@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 QUICKSTART := outputs/quickstart
 # the layers below transformers' own classes, whose stubs do not survive strict checking
-TYPED := $(addprefix pixelbytes_hf/,$(addsuffix .py,version vocabulary palette grid media text_codec pixel_codec \
-	level_codec record metrics similarity schedules checkpoints presets layout))
+TYPED := $(addprefix pixelbytes_hf/,$(addsuffix .py,version vocabulary palette grid wide_context contexts media \
+	text_codec pixel_codec level_codec record metrics similarity schedules checkpoints presets presets_paper \
+	presets_small compare_settings layout augmentation window_ends published_first legacy_first))
 POKEAPI ?= ../shared/data/pokeapi
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -29,6 +30,7 @@ bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/windows.py
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/generation.py --growth
+	$(BIN)/python benchmarks/mixers.py
 	$(BIN)/python benchmarks/tokenization.py --source $(POKEAPI)
 	$(BIN)/python benchmarks/baselines_sprites.py --source $(POKEAPI) --draws 6
 

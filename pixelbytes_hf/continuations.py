@@ -1,8 +1,9 @@
 """Continuations: how alike greedy continuations of records are to what follows, as the paper's first table counts it.
 
-The model reads 64 tokens of a record from a cold start and gives the 16 that follow, each the likeliest. Two groups of figures come out: `paper_windows`, the paper's, over the flattened 3x3 windows of the 16
-tokens, whatever cells the model itself reads; and `tokens`, in which every token counts once and ids are names
-(`similarity` says what either is worth).
+The model reads 64 tokens of a record from a cold start and gives the 16 that follow, each the likeliest. Two groups of
+figures come out: `paper_windows`, the paper's, over the flattened 3x3 windows of the 16 tokens, whatever cells the
+model itself reads; and `tokens`, in which every token counts once and ids are names (`similarity` says what either is
+worth).
 
 Shapes: B windows read together, P prompt tokens, n new tokens, N cells.
 

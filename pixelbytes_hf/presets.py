@@ -19,6 +19,7 @@ from .schedules import SCHEDULES, Schedule
 _DEFAULT_MIXER = "pixelbytes_lstm"  # of a configuration that names none
 Initialisation = Literal["default", "ordered"]
 Optimiser = Literal["adamw", "muon"]
+MatrixType = Literal["float32", "bfloat16"]
 TokenizerClass = Literal["ActionPixelBytesTokenizer", "PixelBytesTokenizer"]
 
 
@@ -44,6 +45,7 @@ class TrainingConfig:
         optimiser: AdamW, or Muon for the mixer's matrices with AdamW for the rest.
         learning_rate: Largest learning rate of AdamW.
         matrix_learning_rate: Largest learning rate of Muon.
+        matrix_dtype: In which Muon multiplies matrices; bfloat16, as published, is faster where the processor has it.
         betas: Decay rates of AdamW's two moments.
         weight_decay: AdamW's, of weights but not of biases.
         schedule: How the learning rate falls after the warm-up.
@@ -81,6 +83,7 @@ class TrainingConfig:
     optimiser: Optimiser = "adamw"
     learning_rate: float = 1e-3
     matrix_learning_rate: float = 0.02
+    matrix_dtype: MatrixType = "float32"
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.01
     schedule: Schedule = "constant"
@@ -102,6 +105,7 @@ class TrainingConfig:
         """Check ranges and choices."""
         for name, choices in (
             ("optimiser", get_args(Optimiser)),
+            ("matrix_dtype", get_args(MatrixType)),
             ("schedule", SCHEDULES),
             ("initialisation", get_args(Initialisation)),
         ):
@@ -258,10 +262,40 @@ _CONTROL: dict[str, Any] = {
     },
 }
 
+# the paper's size and tokens, the fewest bits: what each part gives is in RESULTS.md
+_BEST: dict[str, Any] = {
+    "model": {
+        "objective": "predictive",
+        "context_size": 30,
+        "embedding_dim": 300,
+        "dropout": 0.25,
+        "mixer_config": {**lstm(512), "input_size": 300, "dropout": 0.25},
+    },
+    "tokenizer": {"preset": "paper", "slicing": {"image": 2, "audio": 2}, "sampling_rate_hz": 16_000},
+    "training": {
+        "window_length": 512,
+        "stride": 256,
+        "batch_size": 8,
+        "max_steps": 1200,
+        "repeats": {"text": 4},
+        "mirror": True,
+        "invert": True,
+        "optimiser": "muon",
+        "learning_rate": 3e-3,
+        "matrix_learning_rate": 0.02,
+        "matrix_dtype": "bfloat16",
+        "betas": (0.9, 0.95),
+        "schedule": "cosine",
+        "warmup_steps": 15,
+        "max_gradient_norm": 1.0,
+        "initialisation": "ordered",
+    },
+}
+
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         name: Preset(**{**row, "training": TrainingConfig(**row["training"])})
-        for name, row in {**paper_rows(), **small_rows(), "mini": _MINI, "control": _CONTROL}.items()
+        for name, row in {**paper_rows(), **small_rows(), "mini": _MINI, "best": _BEST, "control": _CONTROL}.items()
     }
 )
 
