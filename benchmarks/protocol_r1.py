@@ -6,7 +6,8 @@ validation without overlap and with a state of zero at each window's start.
 Recipes: ``preset`` trains as the preset says, in the paper's AdamW at a constant 1e-3 from torch's own initialisation.
 ``tuned`` has the same tokens, steps and parameters; what differs is listed in `RECIPES` and nowhere else.
 
-``--times 4`` gives every run four times the steps, and so the tokens.
+``--times 4`` gives every run four times the steps, and so the tokens; ``--batch-size 4`` twice the steps of half the
+size. Presets with the objectives ``last`` and ``masked`` are not for this benchmark.
 
 Run: ``python benchmarks/protocol_r1.py --preset paper-lstm-predictive --recipe preset --seeds 0 1 2 --json r1.json``
 (two to three minutes a seed on two cores).
@@ -119,6 +120,7 @@ def main() -> None:
     parser.add_argument("--preset", choices=sorted(PRESETS), default="paper-lstm-predictive")
     parser.add_argument("--recipe", choices=tuple(RECIPES), default="preset")
     parser.add_argument("--times", type=int, default=1, help="steps, as a multiple of the protocol's 300")
+    parser.add_argument("--batch-size", type=int, default=BATCH, choices=(1, 2, 4, 8), help="the tokens stay the same")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--threads", type=int, default=2)
@@ -129,7 +131,8 @@ def main() -> None:
     splits = (("train", "train"), ("validation", "val"))
     corpora = {name: read_corpus(options.data, split, vocabulary) for name, split in splits}
     print("| validation | all | text | pixel | level | row end | segment end |\n|---|---|---|---|---|---|---|")
-    budget = {**BUDGET, "max_steps": STEPS * options.times}
+    steps = STEPS * options.times * BATCH // options.batch_size
+    budget = {**BUDGET, "batch_size": options.batch_size, "max_steps": steps}
     plan = get_preset(options.preset).replace(**{**RECIPES[options.recipe], **budget})
     runs = []
     for seed in options.seeds:
