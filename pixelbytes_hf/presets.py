@@ -281,7 +281,12 @@ _BEST: dict[str, Any] = {
             "conv_L_cache": 8,
         },
     },
-    "tokenizer": {"preset": "paper", "slicing": {"image": 2, "audio": 2}, "sampling_rate_hz": 16_000},
+    "tokenizer": {
+        "preset": "paper",
+        "slicing": {"image": 2, "audio": 2},
+        "sampling_rate_hz": 16_000,
+        "context_size": 30,
+    },
     "training": {
         "window_length": 512,
         "stride": 256,

@@ -10,7 +10,7 @@ fabienfrfr/PixelBytes@7646d6a; same outputs but for the last mark of a mono soun
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from transformers import AddedToken, AutoTokenizer, BatchEncoding, PreTrainedTokenizer
@@ -61,6 +61,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         order: Modalities in the order of the stream.
         scaling: How sounds are scaled to [-1, 1]: ``min-max`` (paper), ``peak`` or ``none``.
         sampling_rate_hz: Rate that sounds are resampled to before slicing; None leaves them (paper).
+        context_size: Cells of a row of `input_ids`, one of `contexts.CONTEXT_RULES`; by default the paper's six.
         vocab_file: Set by `from_pretrained`; checked against the tables.
 
     Raises:
@@ -72,7 +73,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         [39, 40, 2]
     """
 
-    context_size: ClassVar[int] = CONTEXT_SIZE
+    context_size: int = CONTEXT_SIZE
     vocab_files_names = {"vocab_file": "vocab.json"}  # noqa: RUF012  (transformers' own attribute)
     model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012
 
@@ -86,10 +87,14 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         order: Sequence[Modality] = MODALITIES,
         scaling: Scaling = "min-max",
         sampling_rate_hz: int | None = None,
+        context_size: int | None = None,
         vocab_file: str | None = None,
         **kwargs: Any,
     ) -> None:
         """See the class."""
+        if context_size is not None:
+            self.context_size = context_rule(context_size).size
+            kwargs["context_size"] = context_size
         tables = vocabulary if isinstance(vocabulary, Vocabulary) else None
         if tables is None:
             tables = Vocabulary.from_preset(preset) if vocabulary is None else Vocabulary.from_dict(vocabulary)

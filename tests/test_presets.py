@@ -119,6 +119,14 @@ def test_preset_survives_json(name):
     assert Preset.from_dict(PRESETS[name].to_dict()).training == PRESETS[name].training
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_tokenizer_gives_the_rows_that_the_model_reads(name):
+    preset = PRESETS[name]
+    size = preset.model.get("context_size", 6)
+    # a masked model has its own cell beside the six, which no prompt can give
+    assert build_tokenizer(preset).context_size == (6 if preset.model["objective"] == "masked" else size)
+
+
 @pytest.mark.slow
 def test_every_preset_is_trained_evaluated_and_generates(corpus, tmp_path):
     from datasets import load_dataset

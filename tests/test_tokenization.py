@@ -256,3 +256,16 @@ def test_sounds_are_resampled_to_the_rate_asked_for(rng):
     assert np.abs(decoded["array"][0] - tone["array"][::2])[20:-20].max() < 0.05
     with pytest.raises(ValueError, match="sampling_rate"):
         tokenizer(audio={"array": [0.0, 1.0]})
+
+
+def test_rows_have_the_cells_of_another_rule_after_saving_too(tmp_path):
+    tokenizer = ActionPixelBytesTokenizer(context_size=30)
+    rows = tokenizer(text="hello there")["input_ids"]
+    assert np.shape(rows) == (12, 30) and np.array_equal(
+        np.array(rows)[:, :6], ActionPixelBytesTokenizer()(text="hello there")["input_ids"]
+    )
+    tokenizer.save_pretrained(tmp_path)
+    loaded = ActionPixelBytesTokenizer.from_pretrained(tmp_path)
+    assert loaded.context_size == 30 and loaded(text="hello there")["input_ids"] == rows
+    with pytest.raises(ValueError, match="context_size must be one of"):
+        ActionPixelBytesTokenizer(context_size=5)
