@@ -119,6 +119,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", choices=sorted(PRESETS), default="paper-lstm-predictive")
     parser.add_argument("--recipe", choices=tuple(RECIPES), default="preset")
+    parser.add_argument("--training", type=json.loads, default={}, metavar="JSON", help="settings over the recipe's")
+    parser.add_argument("--model", type=json.loads, metavar="JSON", help="settings of the model over the preset's")
     parser.add_argument("--times", type=int, default=1, help="steps, as a multiple of the protocol's 300")
     parser.add_argument("--batch-size", type=int, default=BATCH, choices=(1, 2, 4, 8), help="the tokens stay the same")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -133,7 +135,8 @@ def main() -> None:
     print("| validation | all | text | pixel | level | row end | segment end |\n|---|---|---|---|---|---|---|")
     steps = STEPS * options.times * BATCH // options.batch_size
     budget = {**BUDGET, "batch_size": options.batch_size, "max_steps": steps}
-    plan = get_preset(options.preset).replace(**{**RECIPES[options.recipe], **budget})
+    training = {**RECIPES[options.recipe], **options.training, **budget}
+    plan = get_preset(options.preset).replace(model=options.model, **training)
     runs = []
     for seed in options.seeds:
         runs.append(run_seed(plan, seed, corpora, vocabulary))
@@ -145,7 +148,8 @@ def main() -> None:
             "preset": options.preset,
             "recipe": options.recipe,
             "steps": plan.training.max_steps,
-            "settings": RECIPES[options.recipe],
+            "settings": RECIPES[options.recipe] | options.training,
+            "model": options.model,
             "data": {name: corpus.fingerprint for name, corpus in corpora.items()},
             "mean": mean,
             "runs": runs,
