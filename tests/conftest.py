@@ -56,3 +56,12 @@ def run_folder(corpus, tmp_path_factory):
     command = ["train", "--dataset", str(corpus), "--preset", "mini", "--output-dir", str(folder), *TINY]
     assert main([*command, "--max-steps", "2", "--batch-size", "2"]) == 0
     return folder
+
+
+@pytest.fixture
+def loopback_hub():
+    """Return a Hub of its own on 127.0.0.1; `loopback_hub.environment(tmp_path)` is what a process needs to see it."""
+    from loopback_hub import LoopbackHub
+
+    with LoopbackHub() as hub:
+        yield hub
