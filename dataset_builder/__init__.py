@@ -1,4 +1,4 @@
-"""Builders of the corpora: `pokemon`, from PokeAPI, `mini`, procedural creatures, `control`, linear systems."""
+"""Builders of the corpora: `full` and `sprites`, species of PokeAPI, `mini`, creatures, `control`, linear systems."""
 
 from .builder import BuildReport, build
 

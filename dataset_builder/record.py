@@ -4,6 +4,7 @@ Knows the shape of records, neither where they come from nor how they are stored
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
@@ -14,6 +15,7 @@ from pixelbytes_hf.media import Sound, write_sound
 
 if TYPE_CHECKING:
     from datasets import Features
+    from pyarrow import Table
 
 
 class MediaFile(TypedDict):
@@ -80,9 +82,15 @@ def encode_flac(samples: NDArray[np.float32], *, sampling_rate: int) -> bytes:
     return target.getvalue()
 
 
-def record_features(*, with_attributes: bool) -> "Features":
-    """Return the columns as `datasets` describes them; audio is left undecoded, because decoding averages channels."""
-    from datasets import Audio, Features, Image, List, Value
+def record_features(*, with_attributes: bool, with_sound: bool = True) -> "Features":
+    """Return the columns as `datasets` describes them; audio is left undecoded, because decoding averages channels.
+
+    Args:
+        with_attributes: Whether the creatures' attributes are known.
+        with_sound: Whether there are the columns of the cry.
+    """
+    # `Sequence` is a name that datasets 3.6 and 5 both have
+    from datasets import Audio, Features, Image, Sequence, Value
 
     from .creatures import ATTRIBUTES
 
@@ -93,10 +101,20 @@ def record_features(*, with_attributes: bool) -> "Features":
         "sprite": Image(),
         "pixels": Image(),
         "audio": Audio(decode=False),
-        "types": List(Value("string")),
+        "types": Sequence(Value("string")),
         "generation": Value("int32"),
         "family_id": Value("int64"),
         "sampling_rate": Value("int32"),
     }
+    if not with_sound:
+        del columns["audio"], columns["sampling_rate"]
     attributes = {"attributes": {name: Value("string") for name in ATTRIBUTES}} if with_attributes else {}
     return Features(columns | attributes)
+
+
+def record_table(records: Sequence[Record], features: "Features") -> "Table":
+    """Return records as an Arrow table of these columns; what a record has besides them is left out."""
+    import pyarrow as pa
+
+    schema = features.arrow_schema
+    return pa.Table.from_pylist(list(records), schema=schema)

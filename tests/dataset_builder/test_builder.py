@@ -2,6 +2,7 @@ import errno
 import json
 import multiprocessing
 import os
+import re
 import resource
 import signal
 import time
@@ -10,12 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from datasets import Audio, Image, load_dataset
+from datasets.distributed import split_dataset_by_node
 from PIL import GifImagePlugin
 
 import dataset_builder
-from dataset_builder.builder import REPORT_NAME
+from dataset_builder.builder import REPORT_NAME, find_built
+from dataset_builder.corpora import DEFAULT_SIZES
 from dataset_builder.pokemon import CRY_FOLDER, SPRITE_FOLDER
-from dataset_builder.sources import RemoteSource
+from dataset_builder.report import read_report
+from dataset_builder.sources import REVISIONS, RemoteSource
 
 COLUMNS = {"id", "name", "text", "sprite", "pixels", "audio", "types", "generation", "family_id", "sampling_rate"}
 
@@ -90,13 +94,14 @@ def test_card_counts_what_was_built(mini):
     assert info["download_size"] == sum(path.stat().st_size for path in (folder / "data").iterdir())
     for name, size in report.splits.items():
         assert f"| {name} | {size.num_records} | {size.num_families} |" in body
-    assert "{" not in body.replace("`{", "")
+    assert not re.search(r"\{[{%]|[%}]\}|Undefined|None", body.replace('bytes"])})', ""))
+    assert "\n\n\n" not in body
     assert json.loads((folder / REPORT_NAME).read_text())["splits"]["train"]["num_records"] == 1632
 
 
 def test_pokemon_opens_with_load_dataset(pokeapi, tmp_path):
     report = build("pokemon", tmp_path / "out", source=pokeapi)
-    assert report.drops == ()
+    assert (report.drops, report.config) == ((), "full")
     splits = load(tmp_path / "out", tmp_path)
     rows = [row for split in splits.values() for row in split]
     assert sorted(row["id"] for row in rows) == list(range(1, 13))
@@ -225,17 +230,125 @@ def test_killed_build_leaves_no_folder_of_that_name(tmp_path, delay):
     ("config", "options", "message"),
     [
         ("maxi", {}, "config must be one of"),
-        ("mini", {"source": "x"}, "source is only for config 'pokemon'"),
+        ("mini", {"source": "x"}, "source is only for"),
         ("mini", {"seed": -1}, "seed"),
         ("mini", {"num_creatures": 0}, "num_creatures"),
         ("mini", {"num_creatures": 2}, "at least 3 families"),
         ("mini", {"num_threads": 0}, "num_threads"),
+        ("mini", {"num_shards": 0}, "num_shards"),
+        ("mini", {"num_creatures": 128, "num_shards": 14}, "num_shards must be 1 to 13, .* split 'validation'"),
     ],
 )
 def test_wrong_arguments_are_refused(tmp_path, config, options, message):
     with pytest.raises(ValueError, match=message):
         build(config, tmp_path / "out", **options)
     assert names_in(tmp_path) == []
+
+
+def test_full_offers_the_sprites_as_fewer_columns_of_the_same_files(pokeapi, tmp_path):
+    build("full", tmp_path / "full", source=pokeapi)
+    build("sprites", tmp_path / "sprites", source=pokeapi)
+    view = load_dataset(str(tmp_path / "full"), "sprites", cache_dir=str(tmp_path / "cache"))
+    alone = load_dataset(str(tmp_path / "sprites"), cache_dir=str(tmp_path / "cache"))
+    for split, rows in view.items():
+        assert set(rows.column_names) == COLUMNS - {"audio", "sampling_rate"}
+        assert rows.features == alone[split].features
+        assert rows["id"][:] == alone[split]["id"][:]
+    assert len(list((tmp_path / "full/data").iterdir())) == 3
+    card = yaml.safe_load((tmp_path / "full/README.md").read_text().split("---\n")[1])
+    assert [(config["config_name"], config.get("default")) for config in card["configs"]] == [
+        ("full", True),
+        ("sprites", None),
+    ]
+    sizes = {info["config_name"]: info["dataset_size"] for info in card["dataset_info"]}
+    assert 0 < sizes["sprites"] < sizes["full"]
+
+
+def test_shards_are_equal_and_stream_whole(tmp_path):
+    report = build("mini", tmp_path / "out", num_creatures=128, num_shards=4)
+    for split, size in report.splits.items():
+        paths = sorted((tmp_path / "out/data").glob(f"{split}-*"))
+        assert [path.name for path in paths] == [f"{split}-{index:05d}-of-00004.parquet" for index in range(4)]
+        counts = [pq.read_metadata(path).num_rows for path in paths]
+        assert sum(counts) == size.num_records and max(counts) - min(counts) <= 1
+    streamed = load_dataset(str(tmp_path / "out"), split="train", streaming=True)
+    assert streamed.num_shards == 4
+    whole = [row["id"] for row in streamed]
+    parts = [[row["id"] for row in split_dataset_by_node(streamed, rank=rank, world_size=2)] for rank in range(2)]
+    assert sorted(parts[0] + parts[1]) == whole == sorted(whole) and len(whole) == report.splits["train"].num_records
+    assert abs(len(parts[0]) - len(parts[1])) <= 2
+
+
+def run_card(folder, monkeypatch):
+    """Run the Python of a card where its reader would, and return the variables."""
+    monkeypatch.chdir(folder.parent)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", card, flags=re.DOTALL)
+    variables = {}
+    for block in blocks:
+        if "dataset_builder" not in block:
+            exec(block, variables)
+    return card, blocks, variables
+
+
+def test_code_of_the_cards_runs(pokeapi, tmp_path, monkeypatch):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    for config, options, numbers in [
+        ("mini", {"num_creatures": 128}, {"num_frames": 4}),
+        ("full", {"source": pokeapi}, {"num_frames": 4}),
+        ("sprites", {"source": pokeapi}, {"num_frames": 4}),
+        ("control", {"num_systems": 4}, {"sampling_rate": 100}),
+    ]:
+        build(config, tmp_path / f"my {config}", **options)
+        card, blocks, variables = run_card(tmp_path / f"my {config}", monkeypatch)
+        assert {name: variables[name] for name in numbers} == numbers
+        assert ("samples" in variables) == (config != "sprites")
+        if "samples" in variables:
+            assert variables["samples"].shape[1] in (2, 3)
+        built_again = [block for block in blocks if "dataset_builder" in block]
+        assert len(built_again) == (0 if "source" in options else 1)
+        if built_again:
+            [(name, number)] = options.items()
+            assert f"{name}={number})" in built_again[0]
+        else:
+            assert f"pixelbytes build --config {config} --seed 0 --num-shards 1 --out 'my {config}'" in card
+
+
+def test_pitfall_of_the_card_is_real(tmp_path):
+    build("mini", tmp_path / "out", num_creatures=128)
+    records = load_dataset(str(tmp_path / "out"), split="test", cache_dir=str(tmp_path / "cache"))
+    assert records[0]["sprite"].n_frames == 4
+    looked_at = records.map(lambda record: {"width": record["sprite"].size[0]})
+    assert getattr(looked_at[0]["sprite"], "n_frames", 1) == 1
+    assert getattr(records.cast_column("sprite", Image(mode="RGBA"))[0]["sprite"], "n_frames", 1) == 1
+
+
+def test_card_names_commits_and_owners(host, pokeapi, tmp_path):
+    build("full", tmp_path / "remote", source=host.url)
+    card = (tmp_path / "remote/README.md").read_text(encoding="utf-8")
+    for repository, revision in REVISIONS.items():
+        assert f"| {host.url}/{repository} | `{revision}` |" in card
+    assert "Nintendo" in card and "--i-have-the-rights" in card
+    build("mini", tmp_path / "mini", num_creatures=128)
+    mini = (tmp_path / "mini/README.md").read_text(encoding="utf-8")
+    assert "Nintendo" not in mini and "license: apache-2.0" in mini
+
+
+def test_what_was_built_before_is_known(tmp_path, monkeypatch):
+    monkeypatch.setitem(DEFAULT_SIZES, "control", 8)
+    assert find_built("control", tmp_path / "out") is None
+    report = build("control", tmp_path / "out", num_shards=2, num_systems=8)
+    assert find_built("control", tmp_path / "out", num_shards=2) == report == read_report(tmp_path / "out")
+    for config, options, message in [
+        ("mini", {"num_shards": 2}, "config 'control', not 'mini'; size 8, not 2048: "),
+        ("control", {"num_shards": 2, "seed": 1}, "another corpus, with seed 0, not 1: give another one"),
+        ("control", {}, "num_shards 2, not 1: "),
+    ]:
+        with pytest.raises(FileExistsError, match=message):
+            find_built(config, tmp_path / "out", **options)
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(FileExistsError, match="no built corpus"):
+        find_built("control", tmp_path / "mine")
 
 
 @pytest.mark.slow
