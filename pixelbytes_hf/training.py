@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import (
+    AutoTokenizer,
     EvalPrediction,
     PrinterCallback,
     ProgressCallback,
@@ -47,6 +48,7 @@ from .optimisers import MuonAdamW, muon_groups
 from .presets import Preset, TrainingConfig, get_preset
 from .schedules import learning_rate_factor
 from .tokenization_pixelbytes import IGNORED_LABEL, ActionPixelBytesTokenizer
+from .version import __version__
 from .vocabulary import KINDS, Vocabulary
 from .window_ends import WindowEnds
 from .windows import TokenCorpus, WindowCollator, WindowDataset, WindowSampler, tokenize_dataset
@@ -126,9 +128,15 @@ class PixelBytesTrainer(Trainer):
         return sampler
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """Return the optimiser that the settings name."""
+        """Return the optimiser that the settings name.
+
+        Raises:
+            ValueError: If that is Muon, under DeepSpeed.
+        """
         if self.settings.optimiser == "adamw" or self.optimizer is not None:
             return super().create_optimizer(model)
+        if self.is_deepspeed_enabled:
+            raise ValueError("optimiser must be 'adamw' with DeepSpeed, which makes matrices flat pieces, got 'muon'")
         groups = muon_groups(
             self.model if model is None else model,
             matrix_learning_rate=self.settings.matrix_learning_rate,
@@ -288,7 +296,8 @@ class HistoryWriter(TrainerCallback):
 
     The file holds ``train``, points with ``step``, ``epoch``, ``loss`` (the objective's, in nats per target),
     ``grad_norm`` and ``learning_rate``, and ``validation``, points with ``step``, ``epoch`` and the figures of
-    `summarise_kinds`. All have ``seconds`` of training and ``num_input_tokens_seen``, padding not counted.
+    `summarise_kinds`. All have ``seconds`` of training and ``num_input_tokens_seen``, padding not counted. ``total``
+    has ``steps``, ``epochs`` and ``tokens`` of the run so far.
 
     Args:
         path: File to write.
@@ -312,7 +321,9 @@ class HistoryWriter(TrainerCallback):
             for point in state.log_history
             if _IS_VALIDATION & point.keys()
         ]
-        write_json(self.path, {"likelihood": self.likelihood, "train": train, "validation": validation})
+        total = {"steps": state.global_step, "epochs": state.epoch, "tokens": state.num_input_tokens_seen}
+        content = {"likelihood": self.likelihood, "total": total, "train": train, "validation": validation}
+        write_json(self.path, content)
 
     on_evaluate = on_save = on_train_end = write
 
@@ -377,6 +388,7 @@ def train(
     *,
     tokenizer: ActionPixelBytesTokenizer | None = None,
     model: Mapping[str, Any] | None = None,
+    start_from: str | os.PathLike[str] | None = None,
     resume: bool = False,
     progress: bool = True,
     **overrides: Any,
@@ -394,23 +406,35 @@ def train(
         output_dir: Folder to make; with `resume`, to go on in.
         tokenizer: Of the data; by default the preset's.
         model: Keywords of `PixelBytesConfig` in place of the preset's.
+        start_from: Checkpoint, a folder or a name on the Hub, whose model and tokenizer are trained further; the
+            preset then gives nothing but the settings of the run.
         resume: Go on from the newest complete checkpoint in `output_dir`, if there is one.
         progress: Whether to show progress bars.
         overrides: Fields of `TrainingConfig` in place of the preset's.
 
     Raises:
         FileExistsError: If `output_dir` is not empty and `resume` is False.
-        ValueError: If a name is unknown, the tokenizer does not match the data, or the run to resume was another one.
+        ValueError: If a name is unknown, the tokenizer does not match the data, the run to resume was another one, or
+            `model` is given with `start_from`.
     """
     plan = (get_preset(preset) if isinstance(preset, str) else preset).replace(model=model, **overrides)
+    if start_from is not None:
+        if model:
+            raise ValueError(f"model must be None with start_from, whose configuration stays, got {dict(model)}")
+        plan = dataclasses.replace(plan, model={"start_from": os.fspath(start_from)})
     settings, folder = plan.training, Path(output_dir)
-    tokenizer = build_tokenizer(plan) if tokenizer is None else tokenizer
+    if tokenizer is None:
+        tokenizer = build_tokenizer(plan) if start_from is None else AutoTokenizer.from_pretrained(start_from)
     corpora = _as_corpora(data, tokenizer, progress)
     args = make_training_arguments(
         settings, folder / CHECKPOINTS_NAME, has_validation="validation" in corpora, disable_tqdm=not progress
     )
     set_seed(settings.seed)
-    new_model = build_model(plan, tokenizer.tables, corpora["train"])
+    if start_from is None:
+        new_model = build_model(plan, tokenizer.tables, corpora["train"])
+    else:
+        new_model = aPxBySequenceModel.from_pretrained(start_from)
+        new_model.config.check_vocabulary(tokenizer.tables)
     drawn = {
         "context_size": new_model.config.context_size,
         "corruption": build_corruption(new_model.config),
@@ -420,6 +444,8 @@ def train(
     with args.main_process_first(desc="prepare the output folder"):
         if args.process_index == 0:
             description = _describe_run(plan, tokenizer, corpora, num_processes=args.world_size)
+            description["dataset"] = _describe_dataset(data, corpora)
+            description["threads"] = torch.get_num_threads()
             _open_folder(folder, description, resume=resume)
     trainer = PixelBytesTrainer(
         new_model,
@@ -446,9 +472,10 @@ def train(
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         if trainer.eval_dataset is not None and not _is_evaluated(trainer):
             trainer.evaluate()
+        trained = gather_model(trainer)
         if args.process_index == 0:
             save_layout(corpora["train"], folder)
-            write_pretrained(folder, trainer.accelerator.unwrap_model(trainer.model), tokenizer)
+            write_pretrained(folder, trained, tokenizer)
     trainer.accelerator.wait_for_everyone()
     return folder
 
@@ -566,6 +593,22 @@ def build_model(plan: Preset, vocabulary: Vocabulary, corpus: TokenCorpus) -> aP
     return model
 
 
+def gather_model(trainer: Trainer) -> aPxBySequenceModel:
+    """Return the model with all of its weights, on the first process at least; every process has to call this.
+
+    Args:
+        trainer: Of the run; its weights may be shards that lie on several devices (FSDP, DeepSpeed).
+    """
+    model: aPxBySequenceModel = trainer.accelerator.unwrap_model(trainer.model)
+    if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+        return model
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    whole = aPxBySequenceModel(model.config)
+    if trainer.is_world_process_zero():
+        whole.load_state_dict(weights)
+    return whole
+
+
 @contextmanager
 def _no_bars_for_writing() -> Iterator[None]:
     """Keep transformers from drawing a bar for every checkpoint it writes."""
@@ -605,7 +648,20 @@ def _describe_run(
         "tokenizer": tokenizer.options,
         "settings": {**dataclasses.asdict(plan.training), "num_processes": num_processes},
         "data": {name: {"fingerprint": c.fingerprint, "num_tokens": c.num_tokens} for name, c in corpora.items()},
-        "versions": {name: version(name) for name in ("torch", "transformers", "accelerate", "numpy")},
+        "versions": {
+            "pixelbytes_hf": __version__,
+            **{name: version(name) for name in ("torch", "transformers", "accelerate", "numpy")},
+        },
+    }
+
+
+def _describe_dataset(data: Any, corpora: Mapping[str, TokenCorpus]) -> dict[str, Any]:
+    """Return how the data call themselves, for the card; None where they are a `TokenCorpus`, which has no name."""
+    info = getattr(data["train"] if isinstance(data, Mapping) else data, "info", None)
+    return {
+        "name": getattr(info, "dataset_name", None),
+        "config": getattr(info, "config_name", None),
+        "num_records": {name: corpus.num_records for name, corpus in corpora.items()},
     }
 
 
