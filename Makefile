@@ -10,7 +10,7 @@ TYPED := $(addprefix pixelbytes_hf/,$(addsuffix .py,version vocabulary palette g
 POKEAPI ?= ../shared/data/pokeapi
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: quickstart test slow lint bench protocol clean
+.PHONY: quickstart test slow index lint bench protocol clean
 
 quickstart: $(VENV)/installed
 	rm -rf $(QUICKSTART)
@@ -21,6 +21,10 @@ test: $(VENV)/installed-test
 
 slow: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m "slow and not gpu"
+
+# slow tests in virtual environments of their own, made from the package index; skipped where none is reached
+index: $(VENV)/installed-test
+	$(BIN)/python -m pytest -m slow tests/dataset_builder/test_classic_script.py tests/test_wheel.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

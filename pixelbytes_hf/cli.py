@@ -1,4 +1,4 @@
-"""The command line: ``pixelbytes build | train | evaluate | compare | generate | presets | quickstart``.
+"""The command line: ``pixelbytes build | train | evaluate | compare | generate | presets | quickstart | push | demo``.
 
 Parses arguments and calls the library; a bad input ends with one line that says what was wrong, and exit code 2;
 a comparison with failed runs ends with exit code 1.
@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+from .cli_build import add_build, build_corpus
+from .cli_publish import add_demo, add_push, demo, push
 from .compare_settings import ComparisonConfig
 from .presets import PRESETS, TrainingConfig, get_preset
 
@@ -43,13 +45,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, add, run in (
-        ("build", _add_build, _build),
+        ("build", add_build, build_corpus),
         ("train", _add_train, _train),
         ("evaluate", _add_evaluate, _evaluate),
         ("compare", _add_compare, _compare),
         ("generate", _add_generate, _generate),
         ("presets", lambda command: None, _presets),
         ("quickstart", _add_quickstart, _quickstart),
+        ("push", add_push, push),
+        ("demo", add_demo, demo),
     ):
         summary = (run.__doc__ or "").splitlines()[0]
         command = commands.add_parser(name, help=summary, description=summary)
@@ -59,26 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_build(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--config", choices=("pokemon", "mini", "control"), required=True, help="which corpus")
-    command.add_argument("--out", required=True, help="folder to make; load_dataset opens it")
-    command.add_argument("--source", help="pokemon: local copy of PokeAPI's repositories; downloaded if not given")
-    command.add_argument("--seed", type=int, default=0, help="of the splits, and of what code makes")
-
-
-def _build(options: argparse.Namespace) -> None:
-    """Make a corpus that load_dataset opens."""
-    from dataset_builder import build
-
-    report = build(options.config, options.out, source=options.source, seed=options.seed)
-    print(report)
-
-
 def _add_train(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dataset", required=True, help="folder or Hub name of a corpus")
     command.add_argument("--preset", required=True, choices=sorted(PRESETS), metavar="PRESET", help=PRESET_HELP)
     command.add_argument("--output-dir", required=True, help="run folder to make")
     command.add_argument("--resume", action="store_true", help="go on from the newest complete checkpoint")
+    command.add_argument(
+        "--start-from", metavar="CHECKPOINT", help="folder or Hub name of a model to train further, with its tokenizer"
+    )
     command.add_argument("--model", type=_json_object, metavar="JSON", help="settings of the model, over the preset's")
     command.add_argument("--tokenizer", type=_json_object, metavar="JSON", help="settings of the tokenizer, likewise")
     _add_fields(command.add_argument_group("settings of the run, over the preset's"), TrainingConfig)
@@ -96,14 +88,17 @@ def _train(options: argparse.Namespace) -> None:
     known = inspect.signature(tokenizer_class(plan.tokenizer_class)).parameters
     if unknown := sorted((options.tokenizer or {}).keys() - known):
         raise ValueError(f"the tokenizer has no setting {unknown}: expected names among {sorted(known)}")
+    if options.tokenizer and options.start_from:
+        raise ValueError(f"--tokenizer must not be given with --start-from, got {options.tokenizer}")
     plan = plan.replace(tokenizer=options.tokenizer)
     data = load_dataset(options.dataset)
     folder = train(
         data,
         plan,
         options.output_dir,
-        tokenizer=build_tokenizer(plan),
+        tokenizer=None if options.start_from else build_tokenizer(plan),
         model=options.model,
+        start_from=options.start_from,
         resume=options.resume,
         **overrides,
     )

@@ -226,7 +226,8 @@ def output_width(mixer: PreTrainedConfig) -> int:
 def sees_future(mixer: PreTrainedConfig) -> bool:
     """Return whether a mixer's outputs depend on positions that follow.
 
-    A backbone of transformers does unless it is known there as a causal language model and nothing says otherwise.
+    A backbone of transformers does unless it is known there as a causal language model and nothing says otherwise; a
+    configuration from elsewhere says it itself, by an attribute ``sees_future``.
 
     Example:
         >>> sees_future(PixelBytesLSTMConfig()), sees_future(PixelBytesFirstAttentionConfig())
@@ -236,6 +237,8 @@ def sees_future(mixer: PreTrainedConfig) -> bool:
         return True
     if mixer.model_type in (PixelBytesLSTMConfig.model_type, PixelBytesFirstSSMConfig.model_type):
         return bool(mixer.bidirectional)
+    if isinstance(declared := getattr(mixer, "sees_future", None), bool):
+        return declared
     is_encoder = mixer.model_type not in _causal_model_types() or getattr(mixer, "is_decoder", True) is False
     return is_encoder or not getattr(mixer, "is_causal", True)
 

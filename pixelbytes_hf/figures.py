@@ -43,7 +43,7 @@ class SheetRow:
 def draw_contact_sheet(
     rows: Sequence[SheetRow], path: str | os.PathLike[str], *, num_frames: int = 4, cell_size: int = 96
 ) -> Path:
-    """Draw sentences with frames of the real and of the generated sprite side by side.
+    """Draw sentences with frames of the real and of the generated sprite side by side, or of the latter alone.
 
     Frames are picked evenly over the animation, and enlarged by a whole factor without smoothing, the same for the
     real and the generated sprite of a row.
@@ -59,17 +59,18 @@ def draw_contact_sheet(
     """
     if not rows or num_frames < 1:
         raise ValueError(f"a sheet needs rows and num_frames >= 1, got {len(rows)} rows and num_frames {num_frames}")
-    panels = [[_pick_frames(frames, num_frames) for frames in (row.real, row.generated)] for row in rows]
+    titles = ("generated",) if all(row.real is None for row in rows) else ("real", "generated")
+    panels = [[_pick_frames(getattr(row, title), num_frames) for title in titles] for row in rows]
     sides = [max((max(frame.shape[:2]) for panel in row for frame in panel), default=1) for row in panels]
     cell = max(cell_size, *sides)
-    width = 3 * MARGIN + 2 * num_frames * (cell + MARGIN)
+    width = MARGIN + len(titles) * (MARGIN + num_frames * (cell + MARGIN))
     sentences = [wrap(row.sentence, max((width - 2 * MARGIN) // LETTER_WIDTH, 8)) or [""] for row in rows]
     heights = [len(lines) * LINE_HEIGHT + cell + 3 * MARGIN for lines in sentences]
     sheet = Image.new("RGB", (width, sum(heights) + LINE_HEIGHT + MARGIN), PAPER)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(FONT_SIZE)
-    starts = [MARGIN, 2 * MARGIN + num_frames * (cell + MARGIN)]
-    for start, title in zip(starts, ("real", "generated"), strict=True):
+    starts = [MARGIN + number * (MARGIN + num_frames * (cell + MARGIN)) for number in range(len(titles))]
+    for start, title in zip(starts, titles, strict=True):
         draw.text((start, MARGIN // 2), title, fill=INK, font=font)
     top = LINE_HEIGHT + MARGIN
     for lines, panel, side, height in zip(sentences, panels, sides, heights, strict=True):

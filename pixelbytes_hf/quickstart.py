@@ -13,12 +13,12 @@ from .figures import SheetRow, draw_contact_sheet, draw_learning_curves, draw_so
 from .media import composite_on_white, read_frames
 from .record import DecodedRecord
 from .runs import Run, write_media
+from .samples import TEMPERATURE
 from .training import HISTORY_NAME, train
 from .windows import tokenize_dataset
 
 NUM_PROMPTS = 64
 NUM_SHOWN = 8
-TEMPERATURE = 0.3  # a small model, shortly trained: likelier tokens make cleaner sprites
 PRESET = "mini"
 SHOWN_BASELINES = ("uniform", "marginal of the modality", "adaptive count coder")
 

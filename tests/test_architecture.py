@@ -24,10 +24,12 @@ LAYERS = [
         "padding",
         "selective_scan",
         "setting_checks",
+        "remote_code",
         "backbone_settings",
         "configuration_mixers",
         "legacy_checkpoint",
         "checkpoints",
+        "cached_files",
     ],
     ["similarity", "published_first"],
     [
@@ -80,6 +82,12 @@ LAYERS = [
         "training",
     ],
     ["runs", "figures", "preset_list", "compare_run", "compare_report"],
+    ["card_checks", "reproduction", "card_figures", "card_facts", "card_words", "cards"],
+    ["hub_requests", "publishing", "fetching"],
+    ["samples", "travelling"],
+    ["demo_generation", "demo_inputs", "demo_sketch"],
+    ["demo_views", "demo_studio", "demo_page", "demo_space"],
+    ["hub", "cli_build", "cli_publish"],
     ["quickstart", "compare", "cli"],
 ]
 TRAVELLING = {
@@ -88,6 +96,8 @@ TRAVELLING = {
     *("tokenization_pixelbytes", "processing_pixelbytes", "configuration_pixelbytes", "mixers"),
     *(
         "setting_checks",
+        "remote_code",
+        "cached_files",
         "backbone_settings",
         "configuration_mixers",
         "padding",

@@ -19,6 +19,7 @@ from pixelbytes_hf.tokenization_pixelbytes import IGNORED_LABEL, ActionPixelByte
 from pixelbytes_hf.training import (
     PixelBytesTrainer,
     build_model,
+    gather_model,
     make_training_arguments,
     make_windows,
     sum_kinds,
@@ -318,3 +319,40 @@ def test_persistent_workers_are_refused(tmp_path):
     )
     with pytest.raises(ValueError, match="persistent"):
         PixelBytesTrainer(build_model(plan, PAPER, make_corpus()), args, settings=plan.training, vocabulary=PAPER)
+
+
+def test_start_from_trains_a_checkpoint_further(tmp_path):
+    first, slow = run(tmp_path / "first", max_steps=4), {"learning_rate": 1e-12, "matrix_learning_rate": 1e-12}
+    further = {**RUN, "max_steps": 2, **slow, "progress": False}
+    second = train(make_corpus(seed=2), "mini", tmp_path / "second", start_from=first, **further)
+    assert AutoTokenizer.from_pretrained(second).options == AutoTokenizer.from_pretrained(first).options
+    before, after = weights(first), weights(second)
+    for name in before:  # and not the widths of the preset, nor weights drawn anew
+        torch.testing.assert_close(before[name], after[name], rtol=0, atol=1e-6)
+    assert json.loads((second / "training.json").read_text())["model"] == {"start_from": str(first)}
+    assert train(make_corpus(seed=2), "mini", second, start_from=first, resume=True, **further) == second
+    with pytest.raises(ValueError, match="other model: start_from was"):
+        train(make_corpus(seed=2), "mini", second, start_from=second, resume=True, **further)
+    with pytest.raises(ValueError, match="model must be None with start_from"):
+        train(make_corpus(), "mini", tmp_path / "third", start_from=first, model=MODEL)
+    with pytest.raises(ValueError, match="not the tokenizer's"):
+        train(make_corpus(), "mini", tmp_path / "third", start_from=first, tokenizer=ActionPixelBytesTokenizer("full"))
+
+
+def test_sharded_weights_are_written_whole(tmp_path):
+    trainer = make_trainer(tmp_path)
+    assert gather_model(trainer) is trainer.model
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.is_fsdp_enabled = True  # what FSDP leaves in a process is a shard: here, nothing
+    trainer.accelerator.get_state_dict = lambda wrapped: before
+    for value in trainer.model.parameters():
+        value.data.zero_()
+    whole = gather_model(trainer).state_dict()
+    assert whole.keys() == before.keys() and all(torch.equal(whole[name], before[name]) for name in before)
+
+
+def test_muon_under_deepspeed_is_refused(tmp_path):
+    trainer = make_trainer(tmp_path, optimiser="muon")
+    trainer.is_deepspeed_enabled = True
+    with pytest.raises(ValueError, match="optimiser must be 'adamw' with DeepSpeed"):
+        trainer.create_optimizer()
