@@ -199,3 +199,18 @@ def test_presets_are_listed(capsys):
 def test_unknown_command_is_a_usage_error():
     with pytest.raises(SystemExit, match="2"):
         main(["sing"])
+
+
+def test_train_goes_on_from_a_checkpoint(run_folder, corpus, tmp_path, capsys):
+    train = ["train", "--dataset", str(corpus), "--preset", "mini", "--start-from", str(run_folder)]
+    train += ["--max-steps", "1", "--batch-size", "2"]
+    assert main([*train, "--output-dir", str(tmp_path / "on")]) == 0
+    before, after = (json.loads((folder / "config.json").read_text()) for folder in (run_folder, tmp_path / "on"))
+    assert before["mixer_config"].items() <= after["mixer_config"].items()
+    for options, said in (
+        (["--tokenizer", '{"preset": "full"}'], "--tokenizer must not be given with --start-from"),
+        (SMALL, "model must be None with start_from"),
+    ):
+        assert main([*train, *options, "--output-dir", str(tmp_path / "no")]) == 2
+        assert said in capsys.readouterr().err
+        assert not (tmp_path / "no").exists()

@@ -1,50 +1,116 @@
-"""What the README shows, run; what it lists, looked up."""
+"""What the README and the pages of `docs` show, run; what they name, looked up."""
 
 import re
+import shlex
 import shutil
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-BASH = "\n".join(re.findall(r"```bash\n(.*?)```", README, re.DOTALL))
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]}
+README = PAGES["README.md"]
+BLOCKS = {
+    f"{name}-{number}": block
+    for name, page in PAGES.items()
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+}
+COMMANDS = [
+    line
+    for page in PAGES.values()
+    for kind, block in re.findall(r"```(bash|console)\n(.*?)```", page, re.DOTALL)
+    for line in block.replace("\\\n", " ").splitlines()
+    if kind == "bash" or line.startswith("$ ")
+]
 
 
-@pytest.mark.parametrize("block", PYTHON_BLOCKS, ids=range(len(PYTHON_BLOCKS)))
-def test_python_blocks_run(block, corpus, run_folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", BLOCKS)
+def test_python_blocks_run(name, corpus, run_folder, tmp_path, monkeypatch):
     shutil.copytree(corpus, tmp_path / "pixelbytes-mini")
     shutil.copytree(run_folder, tmp_path / "runs" / "x")
     monkeypatch.chdir(tmp_path)
-    exec(compile(block, "README.md", "exec"), {})
+    exec(compile(BLOCKS[name], name, "exec"), {})
 
 
-def test_commands_of_the_readme_parse():
+def test_blocks_that_are_not_run_need_the_hub_or_parse():
+    blocks = re.findall(r"```python norun\n(.*?)```", "".join(PAGES.values()), re.DOTALL)
+    assert len(blocks) <= 3
+    for block in blocks:
+        compile(block, "norun", "exec")
+        assert "you/" in block or "evaluate.load" in block
+
+
+def test_commands_parse():
     from pixelbytes_hf.cli import _parser
 
-    commands = [line.split("pixelbytes ", 1)[1] for line in BASH.splitlines() if re.search(r"(^|/)pixelbytes ", line)]
-    import shlex
-
-    assert len(commands) >= 5
+    commands = [
+        re.split(r"pixelbytes |pixelbytes_hf\.cli ", line, maxsplit=1)[1]
+        for line in COMMANDS
+        if re.search(r"(^|/|\$ )pixelbytes |-m pixelbytes_hf\.cli ", line)
+    ]
+    assert len(commands) >= 15
     for command in commands:
-        assert _parser().parse_args(shlex.split(command)).command in command
+        assert _parser().parse_args(shlex.split(command)).command == command.split()[0]
 
 
-def test_make_targets_of_the_readme_exist():
+def test_scripts_of_the_pages_exist():
+    scripts = set(re.findall(r"python ((?:examples|benchmarks|docs)/\w+\.py)", "".join(PAGES.values())))
+    assert len(scripts) >= 4
+    assert all((ROOT / name).is_file() for name in scripts)
+
+
+def test_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text()
-    targets = re.findall(r"make ([a-z]+)", README)
-    assert {"quickstart", "test"} <= set(targets)
+    targets = {target for page in PAGES.values() for target in re.findall(r"(?:^|`)make ([a-z]+)", page, re.MULTILINE)}
+    assert {"quickstart", "test", "bench"} <= targets
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
 
 
-def test_file_map_matches_the_tree():
-    listed = set(re.findall(r"`([\w/]+\.py)`", README))
-    modules = {
-        f"{package}/{path.name}"
-        for package in ("pixelbytes_hf", "dataset_builder")
-        for path in (ROOT / package).glob("*.py")
-        if path.name != "__init__.py"
-    }
-    assert modules <= listed | {f"pixelbytes_hf/{name}" for name in listed}
-    assert all((ROOT / name).is_file() or (ROOT / "pixelbytes_hf" / name).is_file() for name in listed)
+@pytest.mark.parametrize("name", PAGES)
+def test_links_and_pictures_exist(name):
+    folder = ROOT if name == "README.md" else ROOT / "docs"
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", PAGES[name]) + re.findall(r'src="([^"]+)"', PAGES[name])
+    assert all((folder / link).exists() for link in links if not link.startswith("http"))
+
+
+def test_readme_leads_to_every_page_and_example():
+    named = set(re.findall(r"\]\(([^)#\s]+)", README))
+    assert {f"docs/{name}" for name in PAGES if name != "README.md"} <= named
+    examples = [path for path in (ROOT / "examples").iterdir() if path.suffix == ".py" or path.name == "accelerate"]
+    assert {f"examples/{path.name}" for path in examples} <= named
+
+
+def test_list_of_modules_is_whole_and_up_to_date(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    module = import_module("list_modules")
+    try:
+        assert module.render() == PAGES["modules.md"], "run: python docs/list_modules.py"
+        monkeypatch.setattr(module, "GROUPS", {**module.GROUPS, "Generation": ()})
+        with pytest.raises(ValueError, match=r"are in no group.*GROUPS"):
+            module.render()
+        monkeypatch.setattr(module, "GROUPS", {"Generation": ("nothing",)})
+        with pytest.raises(ValueError, match=r"names \['nothing'\]"):
+            module.render()
+    finally:
+        sys.modules.pop("list_modules", None)
+
+
+def test_file_map_names_what_exists():
+    [block] = re.findall(r"## File map\n\n```text\n(.*?)```", README, re.DOTALL)
+    files = re.findall(r"\b(\w+\.py)\b", block)
+    assert len(files) > 10 and all((ROOT / "pixelbytes_hf" / name).is_file() for name in files)
+    folders = re.findall(r"^(\w+)/|(?<=  )(docs)/", block, re.MULTILINE)
+    assert all((ROOT / (first or second)).is_dir() for first, second in folders)
+
+
+def test_picture_is_drawn_from_a_run(run_folder, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    module = import_module("draw_overview")
+    try:
+        monkeypatch.setattr(sys, "argv", ["draw_overview.py", str(run_folder), "--out", str(tmp_path / "picture.png")])
+        module.main()
+    finally:
+        sys.modules.pop("draw_overview", None)
+    assert (tmp_path / "picture.png").read_bytes()[1:4] == b"PNG"

@@ -1,0 +1,64 @@
+"""What `docs/extending.md` says to add to the package, added to a copy of it, and used."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+USE = """
+import sys, pixelbytes_hf
+from datasets import load_dataset
+from pixelbytes_hf.cli import main
+from pixelbytes_hf.runs import Run
+assert pixelbytes_hf.__file__.startswith(sys.argv[1]), pixelbytes_hf.__file__
+tiny = '{"objective": "smoothed", "embedding_dim": 12, "mixer_config": {"hidden_size": 16, "num_hidden_layers": 1}}'
+train = ["train", "--dataset", sys.argv[2], "--preset", "mini", "--output-dir", "run", "--model", tiny]
+assert main([*train, "--max-steps", "2", "--batch-size", "2"]) == 0
+assert main(["evaluate", "run", "--dataset", sys.argv[2], "--no-baselines"]) == 0
+assert main(["generate", "run", "--text", "a red beast.", "--out", "made"]) == 0
+run = Run.load("run")
+print(run.model.objective, run.model.objective.likelihood)
+"""
+
+
+@pytest.fixture(scope="module")
+def patched(tmp_path_factory):
+    """Return a folder with a copy of the package to which the page's files and diffs were added."""
+    if shutil.which("git") is None:
+        pytest.skip("git is absent, which applies the page's diffs")
+    folder = tmp_path_factory.mktemp("patched")
+    for package in ("pixelbytes_hf", "dataset_builder", "tests"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "data"))
+    for name, content in re.findall(r"```python file=(\S+)\n(.*?)```", PAGE, re.DOTALL):
+        assert not (folder / name).exists()
+        (folder / name).write_text(content)
+    for diff in re.findall(r"```diff\n(.*?)```", PAGE, re.DOTALL):
+        command = ["git", "apply", "--recount", "--verbose", "-"]
+        environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(folder.parent)}
+        done = subprocess.run(command, cwd=folder, input=diff, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0 and "Skipped" not in done.stderr, done.stderr
+    return folder
+
+
+def test_an_objective_is_one_file_and_two_rows(patched, corpus, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(patched), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", USE, patched, corpus], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "SmoothedObjective(predicted_cells=1, newest_cell=-1, smoothing=0.05) exact" in done.stdout.splitlines()[-1]
+    assert (tmp_path / "made" / "creature.gif").is_file()
+
+
+def test_the_page_s_objective_keeps_the_rules_of_the_layout(patched):
+    environment = {**os.environ, "PYTHONPATH": str(patched), "PYTEST_ADDOPTS": ""}
+    rules = ["test_architecture.py", "-k", "smoothed"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", patched / "tests", *rules]
+    done = subprocess.run(command, cwd=patched / "tests", env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout + done.stderr
