@@ -26,7 +26,6 @@ COLUMNS = 39  # tokens in a line of the stream
 MARK, PAPER, INK, ACCENT = (0.25, 0.25, 0.28), (1.0, 0.97, 0.86), "#222222", "#d1495b"
 NUM_BARS = 5
 NUM_SAMPLES = 80  # of a cry, in the drawing
-CELL_NAMES = ("above", "same", "below", "above-left", "above", "previous")
 Picture = NDArray[np.float64]
 
 

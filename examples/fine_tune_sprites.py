@@ -3,8 +3,9 @@
     python examples/fine_tune_sprites.py --run outputs/quickstart/run --sprites my-sprites --out outputs/mine
 
 The folder is read as `own_folder` says: a picture is described by a text file of its name, or by its name. The run's
-model and tokenizer go on learning (`train(..., start_from=...)`), at half the learning rate it began with. The
-bits of the held-out pictures are printed before and after, and ``contact_sheet.png`` shows real and made side by side.
+model and tokenizer go on learning (`train(..., start_from=...)`), at half the learning rate of the preset ``mini``.
+The bits of the held-out pictures are printed before and after, and ``contact_sheet.png`` shows real and made ones side
+by side.
 """
 
 import argparse

@@ -29,6 +29,16 @@ MIXERS: dict[str, dict[str, Any]] = {
 SETTINGS = {"initialisation": "default", "memory_horizon": None, "openings": 0, "window_length": 512, "stride": 512}
 
 
+def name_mixers(mixers: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return mixers by their ``model_type``; of several of one kind the later ones are numbered."""
+    named: dict[str, dict[str, Any]] = {}
+    for mixer in mixers:
+        kind = mixer["model_type"]
+        number = 1 + sum(other["model_type"] == kind for other in named.values())
+        named[kind if number == 1 else f"{kind}-{number}"] = mixer
+    return named
+
+
 def compare_backbones(
     data: Any, out: Path, mixers: dict[str, dict[str, Any]], *, max_steps: int, **settings: Any
 ) -> list[tuple[str, int, float]]:
@@ -59,7 +69,7 @@ def main() -> None:
     parser.add_argument("--mixer", action="append", type=json.loads, help="JSON of a mixer; may be given repeatedly")
     parser.add_argument("--max-steps", type=int, default=100, help="optimiser steps (default: %(default)s)")
     options = parser.parse_args()
-    mixers = {each["model_type"]: each for each in options.mixer} if options.mixer else MIXERS
+    mixers = name_mixers(options.mixer) if options.mixer else MIXERS
     print(f"{'mixer':12}{'parameters':>12}{'bits':>8}")
     for name, size, bits in compare_backbones(
         load_dataset(options.dataset), Path(options.out), mixers, max_steps=options.max_steps

@@ -3,10 +3,10 @@
     python examples/own_folder.py my-sprites --out my-corpus
     pixelbytes train --dataset my-corpus --preset mini --output-dir runs/mine
 
-Every picture (GIF, PNG, WebP, BMP) in the folder or below it is a record. What it shows is said by a text file of the
-same name beside it, or by the name itself; a sound file (WAV, FLAC, OGG) of the same name is its cry. Pictures that
-differ in a number only (``slime_1.png``, ``slime_2.png``) are one family, and a family is never torn between training
-and test. A file that cannot be read is left out, and named.
+Every picture (GIF, PNG, WebP, BMP, JPEG) in the folder or below it is a record. What it shows is said by a text file
+of the same name beside it, or by the name itself; a sound file (WAV, FLAC, OGG) of the same name is its cry. Pictures
+that differ in a number only (``slime_1.png``, ``slime_2.png``) are one family, and a family is never torn between
+training and test. A file that cannot be read is left out, and named.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from dataset_builder.record import Drop, MediaFile, Record, UnusableRecordError,
 from dataset_builder.splits import SPLITS, assign_splits
 from pixelbytes_hf.media import read_frames, read_sound, write_gif
 
-PICTURES = (".gif", ".png", ".webp", ".bmp")
+PICTURES = (".gif", ".png", ".webp", ".bmp", ".jpg", ".jpeg")
 SOUNDS = (".wav", ".flac", ".ogg")
 MAX_SIDE = 24  # pixels; a sprite of 24 x 24 is 600 tokens a frame
 STILL_MS = 100

@@ -29,7 +29,8 @@ COMMANDS = [
 @pytest.mark.parametrize("name", BLOCKS)
 def test_python_blocks_run(name, corpus, run_folder, tmp_path, monkeypatch):
     shutil.copytree(corpus, tmp_path / "pixelbytes-mini")
-    shutil.copytree(run_folder, tmp_path / "runs" / "x")
+    for run_name in ("x", "mini"):
+        shutil.copytree(run_folder, tmp_path / "runs" / run_name)
     monkeypatch.chdir(tmp_path)
     exec(compile(BLOCKS[name], name, "exec"), {})
 
@@ -73,6 +74,13 @@ def test_links_and_pictures_exist(name):
     folder = ROOT if name == "README.md" else ROOT / "docs"
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", PAGES[name]) + re.findall(r'src="([^"]+)"', PAGES[name])
     assert all((folder / link).exists() for link in links if not link.startswith("http"))
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_anchors_lead_to_headings(name):
+    for page, anchor in re.findall(r"\]\(([^)#\s]*)#([\w-]+)\)", PAGES[name]):
+        headings = re.findall(r"^#+ (.+)$", PAGES[Path(page).name or name], re.MULTILINE)
+        assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_readme_leads_to_every_page_and_example():
