@@ -140,8 +140,9 @@ def gather_facts(
             only the last part is shown; by default the name that training recorded.
         evaluation: JSON or its file: what `pixelbytes evaluate`, ``quickstart`` or `compare` wrote of this run, or a
             result of `evaluate_model`. By default ``evaluation-*.json`` in the folder (the test's first), then
-            ``metrics.json`` beside a quick start's run, then the last validation of the training.
-        split: Which `evaluation` is of, unless the file's name says it.
+            ``metrics.json`` beside a quick start's ``run``, then the last validation of the training.
+        split: Which `evaluation` is of, unless its fingerprint is of a split that training knew or the file's name
+            says it.
         licence: Id of the weights' licence; by default what the corpus allows: Apache 2.0 for what code made,
             ``other`` for third-party works, ``unknown`` for a corpus we do not know.
         licence_name: Its name, if `licence` is ``other``.
@@ -155,6 +156,8 @@ def gather_facts(
         TypeError: If a value is not one that JSON has.
         ValueError: If nothing was measured, the figures are of another model, or a value does not suit a card.
     """
+    if licence is None and (licence_name or licence_link):
+        raise ValueError(f"licence must be given with its name and link, got {licence_name!r} and {licence_link!r}")
     folder = Path(run_folder)
     config, record, layout, history = (
         _read(folder / name) for name in ("config.json", RECORD_NAME, LAYOUT_NAME, HISTORY_NAME)
@@ -208,9 +211,9 @@ def _describe_dataset(record: Json, dataset: str | None) -> Json:
     config = report.get("config", known["config"])
     if known["config"] in ORIGINS and ORIGINS[known["config"]] != ORIGINS.get(config):
         raise ValueError(f"dataset must be the one trained on, of config {known['config']!r}, got {config!r}")
-    guessed = (name or "").rpartition("/")[2].removeprefix("pixelbytes-")
-    if config not in ORIGINS and guessed in ORIGINS:
-        config = guessed
+    if config not in ORIGINS:  # the name alone tells, if it is one of ours: anybody's folder may be called mini
+        ours = {f"pixelbytes-{known_config}": known_config for known_config in ORIGINS}
+        config = ours.get((name or "").rpartition("/")[2], config)
     counted = {split: size["num_records"] for split, size in report.get("splits", {}).items()}
     return {
         "name": name,

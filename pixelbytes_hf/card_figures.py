@@ -27,7 +27,7 @@ def find_figures(
     Args:
         folder: Of the run.
         evaluation: JSON or its file, or None to look for one; see `card_facts.gather_facts`.
-        split: Which it is of, unless the file's name says it.
+        split: Which it is of, unless the fingerprint of a split that training knew, or the file's name, says it.
         record: Content of ``training.json``.
         history: Content of ``history.json``.
         parameters: Of the model.
@@ -36,19 +36,26 @@ def find_figures(
         FileNotFoundError: If there is no such file.
         ValueError: If nothing was measured, or the JSON is not of one model.
     """
-    if isinstance(evaluation, Mapping):
-        return _select_results(evaluation, split)
     if evaluation is None:
-        files = sorted(folder.glob("evaluation-*.json"), key=lambda path: (path.stem != "evaluation-test", path.name))
-        beside = folder.resolve().parent / "metrics.json"
-        path = next(iter([*files, *([beside] if beside.is_file() else [])]), None)
-        if path is None:
+        evaluation = _find_file(folder)
+        if evaluation is None:
             return _last_validation(folder, record, history, parameters), []
-    else:
+    if not isinstance(evaluation, Mapping):
         path = Path(evaluation)
-    if path.stem.startswith("evaluation-"):
-        split = path.stem.removeprefix("evaluation-")
-    return _select_results(read_json(path), split)
+        split = path.stem.removeprefix("evaluation-") if path.stem.startswith("evaluation-") else split
+        evaluation = read_json(path)
+    figures, tables = _select_results(evaluation, split)
+    split_of = {part["fingerprint"]: name for name, part in record["data"].items()}
+    fingerprint = figures["result"].get("corpus", {}).get("fingerprint")
+    return {**figures, "split": split_of.get(fingerprint, figures["split"])}, tables
+
+
+def _find_file(folder: Path) -> Path | None:
+    """Return the file with a run's figures that commands left, the test's first, or None if there is none."""
+    files = sorted(folder.glob("evaluation-*.json"), key=lambda path: (path.stem != "evaluation-test", path.name))
+    home = folder.resolve()
+    beside = home.parent / "metrics.json"  # a quick start's; another run beside it has other figures
+    return next(iter([*files, *([beside] if home.name == "run" and beside.is_file() else [])]), None)
 
 
 def _select_results(content: Mapping[str, Any], split: str) -> tuple[Json, list[Json]]:

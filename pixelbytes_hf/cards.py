@@ -175,7 +175,7 @@ def _view(facts: CardFacts) -> Json:
         "data_text": f"{corpus_sentence(facts)} {ORIGIN_TEXTS[origin]}",
         "data_table": _data_table(facts.training["data"]),
         "training_text": training_text(facts),
-        "settings_table": _settings_table(facts.training["settings"]),
+        "settings_table": _settings_table(facts.training["settings"], is_new=facts.base_model is None),
         "commands": facts.commands,
         "versions": ", ".join(f"{name} {version}" for name, version in facts.training["versions"].items()),
         "threads": facts.training["threads"] or "",
@@ -215,8 +215,9 @@ def _data_table(data: Json) -> str:
     return align_table([["split", "tokens", "fingerprint of the tokens"], *rows])
 
 
-def _settings_table(settings: Json) -> str:
-    unused = () if settings.get("optimiser") == "muon" else ("matrix_learning_rate",)
+def _settings_table(settings: Json, *, is_new: bool) -> str:
+    unused = [] if settings.get("optimiser") == "muon" else ["matrix_learning_rate"]
+    unused += [] if is_new else ["initialisation"]  # of weights that began as another run's
     names = [name for name in _SHOWN_SETTINGS if settings.get(name) is not None and name not in unused]
     names += [name for name in _SHOWN_IF_USED if settings.get(name)]
     rows = [[name.replace("_", " "), _setting(settings[name])] for name in names]

@@ -47,8 +47,15 @@ def find_newest_complete(folder: str | os.PathLike[str], *, num_processes: int =
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Return the content of a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Return the content of a JSON file.
+
+    Raises:
+        ValueError: If it cannot be read as JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:  # of JSON or of UTF-8; neither names the file
+        raise ValueError(f"{str(path)!r} cannot be read as JSON: {error}") from error
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:

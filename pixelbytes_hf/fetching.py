@@ -1,8 +1,8 @@
 """Fetches a repository from the Hub and compares every file with the hash that the Hub keeps of it.
 
-The Hub's own client compares sizes; `load_dataset("user/name")` therefore reads files of the right length and the wrong
-bytes without a word, as does `from_pretrained` of models other than ours (`cached_files`). Where that matters, load
-from the folder that is returned here.
+The Hub's own client compares sizes; `load_dataset("user/name")` therefore reads files of the right length and the
+wrong bytes without a word, as does `from_pretrained` of models other than ours (`cached_files`). Where that matters,
+load from the folder that is returned here.
 """
 
 import logging
@@ -60,21 +60,12 @@ def fetch_folder(
         # the commit is asked for first: given a branch, the client falls back on an old snapshot without a word
         commit = newest_commit(api, repo_id, repo_type, revision)
         options = {"allow_patterns": allow_patterns, "cache_dir": cache_dir, "token": token}
-        folder = Path(_download(repo_id, repo_type=repo_type, revision=commit, **options))
+        folder = Path(snapshot_download(repo_id, repo_type=repo_type, revision=commit, **options))
         listing = listing_at(api, repo_id, repo_type, commit)
         _take_out_damaged(folder, filter_repo_objects(listing.values(), allow_patterns=allow_patterns, key=_path_of))
         return folder
 
     return persistently(attempt, num_retries=num_retries, subject=repo_id)
-
-
-def _download(repo_id: str, **options) -> str:
-    try:
-        return snapshot_download(repo_id, **options)
-    except OSError as error:
-        if str(error).startswith("Consistency check failed"):
-            raise DamagedDownloadError(f"{repo_id}: a file came with the wrong length; call again") from error
-        raise
 
 
 def _take_out_damaged(folder: Path, remote_files: Iterable[RepoFile]) -> None:

@@ -16,14 +16,13 @@ from typing import Any
 from huggingface_hub import HfApi
 from huggingface_hub.constants import DEFAULT_REVISION
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-from huggingface_hub.utils import validate_repo_id
 
 from .card_facts import CardFacts, gather_facts
 from .cards import render_model_card
 from .checkpoints import read_json, write_json
 from .corpus_layout import LAYOUT_NAME
 from .hub_requests import listing_at, persistently
-from .publishing import Published, publish_folder
+from .publishing import Published, check_repo_id, publish_folder
 from .reproduction import shown_start
 from .runs import Run
 from .samples import make_samples
@@ -150,7 +149,7 @@ def assemble(
         ValueError: If a name is malformed, samples are asked of a corpus that is not named, or the mixer's code
             is neither ours nor transformers'.
     """
-    validate_repo_id(repo_id)
+    check_repo_id(repo_id)
     if subfolder is not None and not _SUBFOLDER.fullmatch(subfolder):
         raise ValueError(f"subfolder must be a relative path such as 'small' or 'small/seed-1', got {subfolder!r}")
     if with_samples and dataset is None:

@@ -4,7 +4,7 @@ A run folder holds a checkpoint (``config.json``, weights, tokenizer) and ``layo
 training records consist of, which is what `create` makes by default.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from .record import DecodedRecord
 from .tokenization_pixelbytes import ActionPixelBytesTokenizer
 
 DEFAULT_RATE_HZ = 8000  # of generated sound whose tokenizer leaves rates open
+PLAYABLE_RATE_HZ = 8000  # of sound files, at least: what Web Audio promises to play; Chromium refuses under 3000 Hz
 LARGE_SCALE = 8
 SPRITE_NAME, LARGE_NAME, CRY_NAME, TEXT_NAME = "creature.gif", "creature_large.gif", "cry.wav", "description.txt"
 
@@ -134,7 +135,8 @@ def write_media(record: DecodedRecord, folder: str | Path) -> list[Path]:
     """Write a record as ``creature.gif`` (and enlarged), ``cry.wav`` and ``description.txt``, those that it has.
 
     Args:
-        record: Of a second sound the name is ``cry_2.wav``, and so on; likewise of pictures.
+        record: Of a second sound the name is ``cry_2.wav``, and so on; likewise of pictures. Sounds are written as
+            `playable_sound` makes them.
         folder: Made if absent; files of these names are replaced.
 
     Returns:
@@ -155,12 +157,23 @@ def write_media(record: DecodedRecord, folder: str | Path) -> list[Path]:
             write_gif(picture.value, written[-1], durations_ms=durations, scale=scale)
     for number, sound in enumerate(sounds, 1):
         written.append(_number(target / CRY_NAME, number))
-        rate = sound.value["sampling_rate"] or DEFAULT_RATE_HZ
-        write_sound(Sound(sound.value["array"].T, round(rate)), written[-1])
+        write_sound(playable_sound(sound.value), written[-1])
     if record.text is not None:
         (target / TEXT_NAME).write_text(record.text + "\n", encoding="utf-8")
         written.append(target / TEXT_NAME)
     return written
+
+
+def playable_sound(sound: Mapping[str, Any]) -> Sound:
+    """Return a decoded sound as players take it: band limited, at a whole multiple of its own rate.
+
+    The multiple is the least that reaches `PLAYABLE_RATE_HZ`; a sound that has that rate already is left as it is.
+    """
+    from scipy.signal import resample_poly
+
+    rate = round(sound["sampling_rate"] or DEFAULT_RATE_HZ)
+    array, times = np.asarray(sound["array"], np.float32).T, max(1, -(-PLAYABLE_RATE_HZ // rate))
+    return Sound(resample_poly(array, times, 1, axis=0) if times > 1 else array, rate * times)
 
 
 def _number(path: Path, number: int) -> Path:

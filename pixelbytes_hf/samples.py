@@ -4,6 +4,7 @@ Knows runs and rows of a corpus; knows nothing of the Hub. A model is given the 
 others; where a record has but one, it is given the first half.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,8 +21,9 @@ from .windows import COLUMNS
 NUM_ROWS = 8
 MOST_FRAMES, MOST_SAMPLES = 8, 4000  # of a sample: sprites of 30 frames and cries of seconds would take minutes
 TEMPERATURE = 0.3  # small models, shortly trained: likelier tokens make cleaner sprites
-SHOWN_STEMS = (Path(LARGE_NAME).stem, Path(CRY_NAME).stem)
+SHOWN_STEMS = {"image": Path(LARGE_NAME).stem, "audio": Path(CRY_NAME).stem}
 SHEET_NAME, SOUNDS_NAME, RECORD_NAME = "contact_sheet.png", "cries.png", "samples.json"
+_NOT_PLAIN = re.compile(r"[^\w .,;:!?'()%/+-]+")  # what Markdown could take for its own
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,17 @@ class Prompts:
     values: list[Any]
     keep: int | None = None
 
-    @property
-    def description(self) -> str:
-        """What the first of them is, in words."""
-        if self.medium == "text":
-            return f"the sentence “{self.values[0]}”"
-        return f"the {self.medium} of a record" if self.keep is None else f"the first half of a record's {self.medium}"
+    def describe(self, name: str | None = None) -> str:
+        """Return what the first of them is, in words.
+
+        Args:
+            name: Of its record, where the sentence itself may not be told.
+        """
+        if self.keep is not None:
+            return f"the first half of the {self.medium} of {name or 'a record'}"
+        if self.medium == "text" and name is None:
+            return f"the sentence {_quote(self.values[0])}"
+        return f"the {self.medium} of {name or 'a record'}"
 
 
 def make_samples(
@@ -63,12 +70,13 @@ def make_samples(
         rows: A split of a corpus, as `datasets.Dataset`.
         folder: Made if absent. Afterwards it holds the media of the first row (``creature.gif``, ``cry.wav``, ...),
             ``contact_sheet.png`` of all rows' sprites, ``cries.png``, and ``samples.json`` that says how they were
-            made, with the sentences given or made; those that the run has media for.
+            made, with the sentences given or made if `shows_real`; those that the run has media for.
         seed: Of the generation.
         temperature: Of the generation.
         num_rows: Rows to use, at most.
-        shows_real: Whether the corpus' own pictures and sounds may be written and drawn beside the generated ones:
-            False where they are not ours to publish.
+        shows_real: Whether the corpus' own sentences, pictures and sounds may be written, quoted and drawn beside the
+            generated ones: False where they are not ours to publish. Records are then named by their number in the
+            split, from 0 on, and no sentence is written at all, as a model may know one by heart.
 
     Returns:
         Captions of the files to show, by name.
@@ -89,16 +97,19 @@ def make_samples(
         temperature=temperature,
         seed=seed,
     )
+    names = [f"record {number} of the {rows.split or 'given'} split" for number in range(len(records))]
+    titles = [record.get("text") or "" for record in records] if shows_real else names
+    sentences = prompts.values if prompts.medium == "text" else [record.text for record in created]
     if not shows_real:
         created = [_without(record, prompts.medium) for record in created]
-    shown = [path.name for path in write_media(created[0], target) if path.stem.startswith(SHOWN_STEMS)]
-    captions = dict.fromkeys(shown, _describe(prompts, created[0]))
+    captions = _write_first(prompts, created[0], target, name=None if shows_real else names[0])
     if prompts.medium != "image":
-        captions |= _draw_sheet(records, created, target / SHEET_NAME, shows_real=shows_real)
+        real = [_real_frames(record) if shows_real else None for record in records]
+        captions |= _draw_sheet(titles, real, created, target / SHEET_NAME)
     captions |= _draw_sounds(_real_sound(run, records[0]) if shows_real else None, created[0], target / SOUNDS_NAME)
     how = {"seed": seed, "temperature": temperature, "given": prompts.medium, "kept_tokens": prompts.keep}
-    texts = {"sentences": prompts.values if prompts.medium == "text" else [record.text for record in created]}
-    write_json(target / RECORD_NAME, {**how, "layout": layout.to_dict(), "num_rows": len(records), **texts})
+    told = {"sentences": sentences} if shows_real else {}
+    write_json(target / RECORD_NAME, {**how, "layout": layout.to_dict(), "num_rows": len(records), **told})
     return captions
 
 
@@ -155,28 +166,38 @@ def _first(record: DecodedRecord, modality: str) -> Any:
     return next((segment.value for segment in record.segments if segment.modality == modality), None)
 
 
-def _describe(prompts: Prompts, made: DecodedRecord) -> str:
-    if prompts.medium != "text" and made.text is not None:
-        return f"Given {prompts.description}, it wrote “{made.text}”"
-    return f"Made from {prompts.description}"
+def _write_first(prompts: Prompts, made: DecodedRecord, folder: Path, *, name: str | None) -> dict[str, str]:
+    """Write the media of the first record and return captions by file; `name` replaces what may not be quoted."""
+    given, captions = prompts.describe(name), {}
+    for path in write_media(made, folder):
+        if prompts.medium != "text" and made.text is not None:
+            caption = f"Given {given}, it wrote {_quote(made.text)}"
+        elif prompts.keep is None and path.stem == SHOWN_STEMS.get(prompts.medium):
+            caption = f"What it was given: {given}"
+        else:
+            caption = f"Made from {given}"
+        if path.stem.startswith(tuple(SHOWN_STEMS.values())):
+            captions[path.name] = caption
+    return captions
+
+
+def _quote(sentence: str) -> str:
+    """Return a sentence between quotation marks, in one line and without what Markdown could take for its own."""
+    return f"“{' '.join(_NOT_PLAIN.sub(' ', sentence).split())}”"
 
 
 def _without(record: DecodedRecord, medium: str) -> DecodedRecord:
-    """Return a record without the media that were given, or continued, where they are pictures or sounds."""
-    kept = [segment for segment in record.segments if segment.modality == "text" or segment.modality != medium]
+    """Return a record without sentences, and without the medium that was given, or continued."""
+    kept = [segment for segment in record.segments if segment.modality not in ("text", medium)]
     return DecodedRecord(kept, record.problems)
 
 
-def _draw_sheet(
-    records: list[Mapping[str, Any]], created: list[DecodedRecord], path: Path, *, shows_real: bool
-) -> dict[str, str]:
+def _draw_sheet(titles: list[str], real: list[Any], created: list[DecodedRecord], path: Path) -> dict[str, str]:
     """Draw the sprites and return the caption by name; nothing of records without any."""
     sprites = [_first(made, "image") for made in created]
     if all(sprite is None for sprite in sprites):
         return {}
-    real = [_real_frames(record) if shows_real else None for record in records]
-    sentences = [record.get("text") or "" for record in records]
-    sheet = [SheetRow(*each) for each in zip(sentences, real, sprites, strict=True)]
+    sheet = [SheetRow(*each) for each in zip(titles, real, sprites, strict=True)]
     return {draw_contact_sheet(sheet, path).name: f"Sprites of {len(sheet)} held-out records"}
 
 

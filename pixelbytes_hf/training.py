@@ -414,8 +414,8 @@ def train(
 
     Raises:
         FileExistsError: If `output_dir` is not empty and `resume` is False.
-        ValueError: If a name is unknown, the tokenizer does not match the data, the run to resume was another one, or
-            `model` is given with `start_from`.
+        ValueError: If a name is unknown, the tokenizer does not match the data, the run to resume was another one,
+            `start_from` is no checkpoint, or `model` is given with it.
     """
     plan = (get_preset(preset) if isinstance(preset, str) else preset).replace(model=model, **overrides)
     if start_from is not None:
@@ -424,7 +424,7 @@ def train(
         plan = dataclasses.replace(plan, model={"start_from": os.fspath(start_from)})
     settings, folder = plan.training, Path(output_dir)
     if tokenizer is None:
-        tokenizer = build_tokenizer(plan) if start_from is None else AutoTokenizer.from_pretrained(start_from)
+        tokenizer = build_tokenizer(plan) if start_from is None else load_tokenizer(start_from)
     corpora = _as_corpora(data, tokenizer, progress)
     args = make_training_arguments(
         settings, folder / CHECKPOINTS_NAME, has_validation="validation" in corpora, disable_tqdm=not progress
@@ -433,8 +433,7 @@ def train(
     if start_from is None:
         new_model = build_model(plan, tokenizer.tables, corpora["train"])
     else:
-        new_model = aPxBySequenceModel.from_pretrained(start_from)
-        new_model.config.check_vocabulary(tokenizer.tables)
+        new_model = continue_model(start_from, plan, tokenizer.tables)
     drawn = {
         "context_size": new_model.config.context_size,
         "corruption": build_corruption(new_model.config),
@@ -593,6 +592,40 @@ def build_model(plan: Preset, vocabulary: Vocabulary, corpus: TokenCorpus) -> aP
     return model
 
 
+def load_tokenizer(start_from: str | os.PathLike[str]) -> Any:
+    """Return the tokenizer of the checkpoint that a run starts from.
+
+    Raises:
+        ValueError: If there is none; the libraries' own messages fill a page.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(start_from)
+    except (OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0].strip()
+        raise ValueError(
+            "start_from must be the folder of a checkpoint or a name on the Hub, "
+            f"got {os.fspath(start_from)!r}: {reason}"
+        ) from error
+
+
+def continue_model(start_from: str | os.PathLike[str], plan: Preset, vocabulary: Vocabulary) -> aPxBySequenceModel:
+    """Return the model of a checkpoint, to be trained further with the settings of a preset.
+
+    Args:
+        start_from: Folder or name on the Hub; weights of any precision are trained in float32.
+        plan: The preset; with the objective ``last`` its windows are those that the model will read from now on.
+        vocabulary: Of the data.
+
+    Raises:
+        ValueError: If the checkpoint is of another vocabulary.
+    """
+    model = aPxBySequenceModel.from_pretrained(start_from, dtype=torch.float32)
+    model.config.check_vocabulary(vocabulary)
+    if model.config.objective == "last":
+        model.config.window_length = plan.training.window_length
+    return model
+
+
 def gather_model(trainer: Trainer) -> aPxBySequenceModel:
     """Return the model with all of its weights, on the first process at least; every process has to call this.
 
@@ -604,6 +637,7 @@ def gather_model(trainer: Trainer) -> aPxBySequenceModel:
         return model
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     whole = aPxBySequenceModel(model.config)
+    whole.generation_config = model.generation_config
     if trainer.is_world_process_zero():
         whole.load_state_dict(weights)
     return whole

@@ -275,11 +275,6 @@ class Handler(BaseHTTPRequestHandler):
             row["lfs"] = {"sha256": blob.sha256, "size": len(blob.data), "pointerSize": len(blob.pointer)}
         return row
 
-    @route("GET", "/api/{kind}/{id}/auth-check")
-    def auth_check(self, kind, repo_id):
-        self._readable(kind, repo_id)
-        return Reply()
-
     @route("GET", "/api/{kind}/{id}/tree/{rev}")
     def tree_of_root(self, kind, repo_id, revision):
         return self.tree(kind, repo_id, revision, "")
@@ -341,10 +336,6 @@ class Handler(BaseHTTPRequestHandler):
         if start >= size:
             return Reply(b"", 416, {"Content-Range": f"bytes */{size}"})
         return Reply(blob.data[start : end + 1], 206, {**headers, "Content-Range": f"bytes {start}-{end}/{size}"})
-
-    @route("GET", "/{prefix}{id}")
-    def page(self, kind, repo_id):
-        return Reply(f"<h1>{self._readable(kind, repo_id).repo_id}</h1>".encode(), 200, {"Content-Type": "text/html"})
 
     # writing
 

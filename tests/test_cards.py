@@ -240,12 +240,23 @@ def test_evaluation_in_the_folder_is_preferred(copied, facts):
     assert "the state carried from window to window" in text and "7 records" in text
 
 
+def test_split_is_that_of_the_fingerprint(copied, facts):
+    # a file of any name: without this, figures of the validation were published as those of the test
+    for split, sentence in (("validation", "not learnt from"), ("train", "It was learnt from")):
+        figures = result_of(facts, corpus={"fingerprint": facts.training["data"][split]["fingerprint"]})
+        found = gather_facts(copied, name="x", evaluation={"run x": figures})
+        assert found.evaluation["split"] == split and f"--split {split}" in found.commands[-1]
+        assert sentence in render_model_card(found)
+    assert gather_facts(copied, name="x", evaluation=result_of(facts)).evaluation["split"] == "test"
+
+
 def test_quick_start_brings_its_agreement(copied, facts):
     shares = {"colour": 0.984375, "pose": 0.25}
     agreement = {"num_prompts": 64, "generated": shares, "ceiling": shares, "floor": shares}
     content = {"seed": 0, "bits": {"mini": result_of(facts)}, "agreement": agreement}
     (copied.parent / "metrics.json").write_text(json.dumps(content))
-    found = gather_facts(copied, name="x")
+    assert gather_facts(copied, name="x").evaluation["split"] == "validation"  # another run beside a quick start
+    found = gather_facts(copied.rename(copied.with_name("run")), name="x")
     assert found.tables[0]["rows"]["generated"] == shares
     text = render_model_card(found)
     assert "Share of 64 held-out sentences" in text and "98.4%" in text
@@ -318,6 +329,7 @@ def test_folder_that_is_no_finished_run_is_refused(copied, name):
     [
         ("user/pixelbytes-pokemon", "other", "third-party"),
         ("user/my-sprites", "unknown", "unknown"),
+        ("user/mini", "unknown", "unknown"),
         ("pixelbytes-control", "apache-2.0", "control"),
     ],
 )
@@ -344,6 +356,8 @@ def test_licence_can_be_chosen(copied):
     assert "under `cc-by-4.0`" in render_model_card(chosen)
     with pytest.raises(ValueError, match="licence must be one of"):
         gather_facts(copied, name="x", licence="mine")
+    with pytest.raises(ValueError, match="licence must be given with its name and link, got 'mine'"):
+        gather_facts(copied, name="x", licence_name="mine")
 
 
 def test_run_of_older_records_has_a_card(copied):
@@ -361,6 +375,7 @@ def test_fine_tuned_run_names_what_it_began_from(copied):
     found = gather_facts(copied, name="x")
     text = render_model_card(found)
     assert ModelCard(text).data.base_model == "user/small" and "--start-from user/small" in text
+    assert "| learning rate " in text and "| initialisation " not in text
     change(copied / "training.json", model={"start_from": "/home/me/runs/small"})
     text = render_model_card(gather_facts(copied, name="x"))
     assert ModelCard(text).data.base_model is None and "/home/me" not in text and "--start-from small" in text

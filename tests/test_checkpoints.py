@@ -45,6 +45,13 @@ def test_nothing_to_resume_from(tmp_path):
     assert find_newest_complete(tmp_path / "absent") is None
 
 
+@pytest.mark.parametrize("content", [b'{"a": ', b"\xff\x00"])
+def test_file_that_is_no_json_is_named(tmp_path, content):
+    (tmp_path / "cut.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"cut\.json' cannot be read as JSON"):
+        read_json(tmp_path / "cut.json")
+
+
 def test_failed_write_keeps_the_old_file(tmp_path):
     write_json(tmp_path / "a.json", {"old": 1})
     with pytest.raises(TypeError):

@@ -97,8 +97,15 @@ def test_matched_bits_take_other_vocabularies_and_refuse_what_does_not_fit(tmp_p
     for references, message in (([[600]], r"ids in 0\.\.150"), ([[3, 4]], "a prediction per token, got 1 for 2")):
         with pytest.raises(ValueError, match=message):
             load("matched_bits", tmp_path).compute(predictions=[[0.0]], references=references)
-    with pytest.raises(ValueError, match="finite"):
-        load("matched_bits", tmp_path).compute(predictions=[[-np.inf]], references=[[3]])
+    for chance in (-np.inf, 0.5, np.nan):  # 0.5 is a probability, not its logarithm
+        with pytest.raises(ValueError, match=f"predictions must be logarithms .* got {chance}"):
+            load("matched_bits", tmp_path).compute(predictions=[[chance]], references=[[3]])
+
+
+@pytest.mark.parametrize("name", ["hamming", "matched_bits"])
+def test_figures_of_no_record_are_refused(name, tmp_path):
+    with pytest.raises(ValueError, match="at least one record, got none"):
+        load(name, tmp_path).compute(predictions=[], references=[])
 
 
 def test_hamming_is_the_mean_over_records(tmp_path):
@@ -124,6 +131,12 @@ def test_sound_without_rate_is_refused(tmp_path):
     item = {"frames": None, "sound": np.zeros((1, 4)), "sampling_rate": None}
     with pytest.raises(ValueError, match="record 0 has a sound: expected its sampling_rate"):
         load("attribute_agreement", tmp_path).compute(predictions=[item], references=["a red beast"])
+
+
+@pytest.mark.parametrize(("prediction", "got"), [(None, "NoneType"), ({"frames": None}, r"\['frames'\]")])
+def test_prediction_without_its_parts_is_refused(prediction, got, tmp_path):
+    with pytest.raises(TypeError, match=f"must be a dictionary of .* got {got}"):
+        load("attribute_agreement", tmp_path).compute(predictions=[prediction], references=["a red beast"])
 
 
 WORKER = """

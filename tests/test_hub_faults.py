@@ -9,8 +9,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx2
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import CommitOperationAdd, HfApi, constants
+from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
 from pixelbytes_hf.fetching import DamagedDownloadError, fetch_folder
@@ -242,6 +244,22 @@ def test_a_commit_in_between_is_not_overwritten_unseen(online, folder):
     assert len(online.commits("user/name", revision=BRANCH)) == 2
 
 
+def test_what_others_commit_meanwhile_is_seen(online, folder, monkeypatch):
+    publish(folder)
+    (folder / "notes.txt").write_bytes(b"new notes")
+    send = HfApi.create_commit
+
+    def send_after_others(api, *arguments, **options):
+        monkeypatch.setattr(HfApi, "create_commit", send)
+        theirs = [CommitOperationAdd("README.md", b"theirs")]
+        api.create_commit("user/name", operations=theirs, commit_message="theirs", revision=BRANCH)
+        return send(api, *arguments, **options)
+
+    monkeypatch.setattr(HfApi, "create_commit", send_after_others)
+    assert publish(folder).sent == ("README.md", "notes.txt")
+    assert online.files("user/name", "model", BRANCH) == {**FILES, "notes.txt": b"new notes"}
+
+
 def test_two_at_once_lose_nothing(online, folder):
     """Each sees that the other was faster, and starts from the other's commit."""
     publish(folder, path_in_repo="start")
@@ -352,6 +370,8 @@ def test_wrong_names_and_folders_are_refused(online, folder, tmp_path):
         publish_folder(folder, "name", repo_type="model", message="x")
     with pytest.raises(ValueError, match="folder must be a folder"):
         publish(tmp_path / "absent")
+    with pytest.raises(ValueError, match="user/na me"):
+        fetch_folder("user/na me")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="folder must hold files"):
         publish(tmp_path / "empty")
@@ -433,6 +453,21 @@ def test_persistently_waits_longer_each_time(waits):
         persistently(fail, num_retries=7, subject="x")
     assert len(calls) == 8
     assert waits == [1, 2, 4, 8, 16, 30, 30]
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [("7", [7, 7]), ("0", [1, 2]), ("Wed, 21 Oct 2099 07:28:00 GMT", [1, 2]), ("3600", [])],
+)
+def test_patience_has_an_end(waits, asked, waited):
+    def fail():
+        request = httpx2.Request("GET", "http://hub/x")
+        response = httpx2.Response(429, headers={"Retry-After": asked}, request=request)
+        raise HfHubHTTPError("slow down", response=response)
+
+    with pytest.raises(HubError, match="wait some minutes and call again"):
+        persistently(fail, num_retries=2, subject="x")
+    assert waits == waited
 
 
 XET = "Network error: Request error: HTTP status {}, domain: http://h/api/models/u/n/xet-write-token/main"

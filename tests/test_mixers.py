@@ -4,7 +4,7 @@ import pytest
 import torch
 from test_evaluation import FakeCorpus
 from torch import nn
-from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig
+from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, PreTrainedConfig
 from transformers.utils.import_utils import is_mambapy_available
 
 from pixelbytes_hf import ActionPixelBytesTokenizer
@@ -372,6 +372,15 @@ def test_mixer_that_sees_the_future_is_refused_unless_asked_for(name):
         model.new_cache()
     with pytest.raises(ValueError, match="must not be set with"):
         read(model.model.mixer, vectors_of(), use_cache=True)
+
+
+@pytest.mark.parametrize(
+    ("declared", "is_causal", "sees"), [(False, None, False), (True, None, True), (False, False, True)]
+)
+def test_a_mixer_from_elsewhere_says_itself_whether_it_sees_the_future(declared, is_causal, sees):
+    config = PreTrainedConfig(**({} if is_causal is None else {"is_causal": is_causal}))
+    config.model_type, config.sees_future = "from_elsewhere", declared
+    assert sees_future(config) == sees
 
 
 def test_causal_mixer_reads_no_target():

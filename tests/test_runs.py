@@ -9,7 +9,7 @@ from pixelbytes_hf.grid import audio_segment, image_segment, text_segment
 from pixelbytes_hf.layout import Audio, Image, Layout, Text
 from pixelbytes_hf.media import Sound, read_frames, read_sound, write_sound
 from pixelbytes_hf.modeling_pixelbytes import aPxBySequenceModel
-from pixelbytes_hf.runs import Run, write_media
+from pixelbytes_hf.runs import Run, playable_sound, write_media
 from pixelbytes_hf.vocabulary import Vocabulary
 from pixelbytes_hf.windows import TokenCorpus
 
@@ -78,9 +78,21 @@ def test_two_sounds_are_two_files_which_do_not_stay(run, tmp_path):
     [record] = run.create(audio=[tmp_path / "tone.wav"], layout=layout, seed=0, do_sample=True)
     written = write_media(record, tmp_path / "media")
     assert [path.name for path in written] == ["cry.wav", "cry_2.wav"]
-    assert [len(read_sound(path).array) for path in written] == [16, 5]  # the prompt is sliced by two
+    # the prompt is sliced by two; files have four times the model's 2000 Hz
+    assert [len(read_sound(path).array) for path in written] == [4 * 16, 4 * 5]
     write_media(run.create(image=[SPRITE], layout="text", seed=0, do_sample=True)[0], tmp_path / "media")
     assert not list((tmp_path / "media").glob("cry*"))
+
+
+@pytest.mark.parametrize(("rate", "times"), [(2000, 4), (3000.0, 3), (8000, 1), (None, 1), (22050, 1)])
+def test_sound_files_have_a_rate_that_browsers_play(rate, times):
+    wave = np.sin(2 * np.pi * np.arange(400) / 40 * np.array([[1], [2]]))
+    sound = playable_sound({"array": wave, "sampling_rate": rate})
+    assert sound.sampling_rate_hz == times * (rate or 8000) >= 8000
+    assert sound.array.shape == (times * 400, 2)
+    fine = np.sin(2 * np.pi * np.arange(400 * times) / (40 * times) * np.array([[1], [2]])).T
+    inner = slice(40 * times, -40 * times)  # beyond the ends there is silence
+    np.testing.assert_allclose(sound.array[inner], fine[inner], atol=0 if times == 1 else 0.01, rtol=1e-6)
 
 
 def test_a_layout_of_sound_needs_levels():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from pixelbytes_hf import samples
 from pixelbytes_hf.layout import Audio, Image, Layout, Text, as_layout
 from pixelbytes_hf.media import read_frames, read_sound
 from pixelbytes_hf.runs import Run
@@ -47,7 +48,8 @@ def test_samples_are_media_with_captions_and_say_how_they_were_made(run, rows, t
     }
     small, large = (read_frames(tmp_path / name).array for name in ("creature.gif", "creature_large.gif"))
     assert np.array_equal(small.repeat(8, axis=1).repeat(8, axis=2), large)
-    assert read_sound(tmp_path / "cry.wav").array.shape == (200, 2)
+    array, rate = read_sound(tmp_path / "cry.wav")
+    assert array.shape == (800, 2) and rate == 8000  # four times the model's
 
 
 def test_samples_depend_on_the_seed_alone(run, rows, tmp_path):
@@ -57,33 +59,62 @@ def test_samples_depend_on_the_seed_alone(run, rows, tmp_path):
     assert pictures[0] == pictures[1] != pictures[2]
 
 
-def test_media_of_others_are_left_out(run, rows, tmp_path):
-    sizes = []
+def test_media_and_sentences_of_others_are_left_out(run, rows, tmp_path, monkeypatch):
+    sheets, draw = [], samples.draw_contact_sheet
+    monkeypatch.setattr(samples, "draw_contact_sheet", lambda sheet, path: sheets.append(sheet) or draw(sheet, path))
+    sizes, captions = [], {}
     for shows_real in (True, False):
-        make_samples(run, rows, tmp_path / str(shows_real), num_rows=1, shows_real=shows_real)
+        captions[shows_real] = make_samples(run, rows, tmp_path / str(shows_real), num_rows=2, shows_real=shows_real)
         sizes.append(
             [Picture.open(tmp_path / str(shows_real) / name).width for name in ("contact_sheet.png", "cries.png")]
         )
     assert all(2 * narrow < wide + 20 for wide, narrow in zip(*sizes, strict=True))
+    assert captions[False]["creature_large.gif"] == "Made from the text of record 0 of the test split"
+    titles = [[row.sentence for row in sheet] for sheet in sheets]
+    assert titles == [rows["text"][:2], ["record 0 of the test split", "record 1 of the test split"]]
+    assert all(row.real is None for row in sheets[1])
+    assert quotes(tmp_path / "True", rows) and not quotes(tmp_path / "False", rows)
+    assert not (tmp_path / "False" / "description.txt").exists()
+
+
+def quotes(folder, rows):
+    """Return whether a file of a folder holds a sentence of the corpus."""
+    content = b"".join(path.read_bytes() for path in folder.iterdir())
+    return any(text.encode() in content for text in rows["text"])
 
 
 def test_given_media_of_others_are_not_written_either(run, rows, tmp_path):
     tokenizer = ActionPixelBytesTokenizer(order=["image", "text", "audio"])
     backwards = replace(with_layout(run, "image", "text"), tokenizer=tokenizer)
     assert make_samples(backwards, rows, tmp_path / "a", num_rows=1, shows_real=False) == {}
-    assert not list((tmp_path / "a").glob("*.gif")) and (tmp_path / "a" / "description.txt").is_file()
-    [made] = json.loads((tmp_path / "a" / "samples.json").read_text())["sentences"]
-    captions = make_samples(backwards, rows, tmp_path / "b", num_rows=1)
-    assert captions == {"creature_large.gif": f"Given the image of a record, it wrote “{made}”"}
     assert make_samples(with_layout(run, "audio"), rows, tmp_path / "c", num_rows=1, shows_real=False) == {}
-    assert {path.name for path in (tmp_path / "c").iterdir()} == {"samples.json"}
+    assert make_samples(with_layout(run, "text"), rows, tmp_path / "d", num_rows=1, shows_real=False) == {}
+    assert all({path.name for path in (tmp_path / name).iterdir()} == {"samples.json"} for name in "acd")
+    assert not any(quotes(tmp_path / name, rows) for name in "acd")
+    captions = make_samples(backwards, rows, tmp_path / "b", num_rows=1)
+    assert list(captions) == ["creature_large.gif"]
+    assert captions["creature_large.gif"].startswith("Given the image of a record, it wrote “")
+
+
+def test_what_was_given_is_not_called_made(run, rows, tmp_path):
+    tokenizer = ActionPixelBytesTokenizer(order=["image", "text", "audio"])
+    sonifying = replace(with_layout(run, "image", "audio"), tokenizer=tokenizer)
+    captions = make_samples(sonifying, rows, tmp_path, num_rows=1)
+    assert captions["creature_large.gif"] == "What it was given: the image of a record"
+    assert captions["cry.wav"] == "Made from the image of a record"
+
+
+def test_captions_are_one_line_of_plain_words():
+    prompts = Prompts("text", ["a [red](x) *beast*,\n`None` {{ 1.5 }} | 3% <b>"])
+    assert prompts.describe() == "the sentence “a red (x) beast , None 1.5 3% b”"
 
 
 def test_first_medium_of_the_record_is_given(run, rows):
     records = [{"text": "a", "pixels": np.zeros((2, 2, 3), np.uint8)}]
     assert choose_prompts(run, records).medium == "text"
     prompts = choose_prompts(with_layout(run, "image", "audio"), records)
-    assert (prompts.medium, prompts.keep, prompts.description) == ("image", None, "the image of a record")
+    assert (prompts.medium, prompts.keep, prompts.describe()) == ("image", None, "the image of a record")
+    assert prompts.describe("record 3 of the test split") == "the image of record 3 of the test split"
 
 
 def test_long_media_are_cut_short(run):
@@ -98,7 +129,7 @@ def test_half_is_given_where_there_is_one_medium(run, rows, tmp_path):
     sound = {"array": np.zeros((2, 20), np.float32), "sampling_rate": 8000}
     prompts = choose_prompts(with_layout(run, "audio"), [{"audio": sound}])
     ids = sum(segment.ids.size for segment in run.tokenizer.encode_record(audio=sound)[0])
-    assert prompts.keep == ids // 2 and prompts.description == "the first half of a record's audio"
+    assert prompts.keep == ids // 2 and prompts.describe() == "the first half of the audio of a record"
     captions = make_samples(with_layout(run, "audio"), rows, tmp_path, num_rows=2)
     assert set(captions) == {"cry.wav", "cries.png"}
     assert json.loads((tmp_path / "samples.json").read_text())["kept_tokens"] > 0

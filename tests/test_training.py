@@ -339,16 +339,44 @@ def test_start_from_trains_a_checkpoint_further(tmp_path):
         train(make_corpus(), "mini", tmp_path / "third", start_from=first, tokenizer=ActionPixelBytesTokenizer("full"))
 
 
+def test_start_from_trains_weights_of_half_precision_in_full(tmp_path):
+    first = run(tmp_path / "first", max_steps=1)
+    AutoModelForCausalLM.from_pretrained(first).bfloat16().save_pretrained(first)
+    options = {**RUN, "max_steps": 1, "progress": False}
+    further = train(make_corpus(), "mini", tmp_path / "on", start_from=first, **options)
+    assert {value.dtype for value in weights(further).values()} == {torch.float32}
+
+
+def test_start_from_makes_the_windows_of_the_run_those_of_the_model(tmp_path):
+    last = {**RUN, "model": {**MODEL, "objective": "last"}, "progress": False, "max_steps": 1, "openings": 0}
+    first = train(make_corpus(), "mini", tmp_path / "first", **last)
+    last |= {"model": None, "window_length": 12, "stride": 12}
+    second = train(make_corpus(), "mini", tmp_path / "second", start_from=first, **last)
+    lengths = [json.loads((folder / "config.json").read_text())["window_length"] for folder in (first, second)]
+    assert lengths == [24, 12]
+
+
+def test_start_from_nothing_ends_with_one_line(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for start in (tmp_path / "empty", tmp_path / "absent", "no/name/of/the/hub", "user/absent"):
+        with pytest.raises(ValueError, match="start_from must be the folder of a checkpoint or a name") as caught:
+            train(make_corpus(), "mini", tmp_path / "run", start_from=start, progress=False)
+        assert repr(str(start)) in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
 def test_sharded_weights_are_written_whole(tmp_path):
     trainer = make_trainer(tmp_path)
     assert gather_model(trainer) is trainer.model
     before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    trainer.model.generation_config.temperature = 0.3
     trainer.is_fsdp_enabled = True  # what FSDP leaves in a process is a shard: here, nothing
     trainer.accelerator.get_state_dict = lambda wrapped: before
     for value in trainer.model.parameters():
         value.data.zero_()
-    whole = gather_model(trainer).state_dict()
-    assert whole.keys() == before.keys() and all(torch.equal(whole[name], before[name]) for name in before)
+    whole = gather_model(trainer)
+    assert_same_weights(whole.state_dict(), before)
+    assert whole.generation_config.temperature == 0.3
 
 
 def test_muon_under_deepspeed_is_refused(tmp_path):

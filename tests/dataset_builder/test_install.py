@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from datasets import load_dataset
@@ -102,6 +103,16 @@ def test_install_that_fails_leaves_the_earlier_one(elsewhere, monkeypatch):
     assert len(load(elsewhere, "mini")["train"]) > 0
 
 
+def test_installs_at_once_wait_for_each_other(elsewhere):
+    folders = [build("mini", elsewhere / f"seed {seed}", seed=seed) for seed in range(4)]
+    with ThreadPoolExecutor(len(folders)) as pool:
+        places = list(pool.map(lambda folder: install(folder, cache_dir=elsewhere / "cache")[0].folder, folders))
+    assert len(set(places)) == 4
+    # the last one is left
+    assert sum(place.is_dir() for place in places) == 1
+    assert len(load(elsewhere, "mini")["train"]) > 0
+
+
 def lose_a_file(folder):
     (folder / "data/test-00000-of-00001.parquet").unlink()
 
@@ -115,9 +126,15 @@ def swap_files(folder):
     shutil.copy(folder / "data/train-00000-of-00001.parquet", folder / "data/test-00000-of-00001.parquet")
 
 
+def name_another_corpus(folder):
+    path = folder / "build_report.json"
+    path.write_text(path.read_text().replace('"config": "mini"', '"config": "maxi"'))
+
+
 @pytest.mark.parametrize(
     ("spoil", "error", "message"),
     [
+        (name_another_corpus, ValueError, "not a report of this version: build the corpus again .config 'maxi'"),
         (lose_a_file, FileNotFoundError, "no whole corpus: it lacks data/test-00000-of-00001.parquet"),
         (cut_a_file, ValueError, "test-00000-of-00001.parquet is no whole Parquet file: build the corpus again"),
         (swap_files, ValueError, r"holds \d+ records of split 'test', and its build_report.json counts \d+: build"),

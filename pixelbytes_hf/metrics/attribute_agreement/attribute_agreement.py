@@ -68,6 +68,10 @@ class AttributeAgreement(evaluate.Metric):
 
 def _plain(media):
     """Return lists in place of arrays: those of several axes are not written after a record that has none."""
+    names = ["frames", "sampling_rate", "sound"]
+    if not isinstance(media, dict) or sorted(media) != names:
+        got = sorted(media) if isinstance(media, dict) else type(media).__name__
+        raise TypeError(f"a prediction must be a dictionary of {names}, None where there is none, got {got}")
     return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in media.items()}
 
 

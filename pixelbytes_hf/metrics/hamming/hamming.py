@@ -37,6 +37,8 @@ class Hamming(evaluate.Metric):
         )
 
     def _compute(self, predictions, references):
+        if not len(references):
+            raise ValueError("references must hold at least one record, got none")
         pairs = zip(references, predictions, strict=True)
         shares = [token_hamming(np.asarray(target, np.int64), np.asarray(made, np.int64)) for target, made in pairs]
         return {"hamming": float(np.mean(shares)), "num_records": len(shares)}

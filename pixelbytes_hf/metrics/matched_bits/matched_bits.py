@@ -20,7 +20,7 @@ _INPUTS = """\
 Args:
     predictions: of each record, the natural logarithm of the probability given to each of its tokens.
     references: of each record, its tokens' ids.
-    vocabulary: name of the vocabulary's preset, or its tables as `Vocabulary.to_dict` writes them.
+    vocabulary: name of the vocabulary's preset, by default "paper", or its tables as `Vocabulary.to_dict` writes them.
 Returns:
     matched_bits: over all tokens; matched_bits_<kind>: of each kind that occurs; num_tokens.
 """
@@ -48,6 +48,8 @@ class MatchedBits(evaluate.Metric):
         )
 
     def _compute(self, predictions, references, vocabulary="paper"):
+        if not len(references):
+            raise ValueError("references must hold at least one record, got none")
         lengths = [(len(one), len(other)) for one, other in zip(predictions, references, strict=True)]
         for index, (given, expected) in enumerate(lengths):
             if given != expected:
@@ -57,8 +59,11 @@ class MatchedBits(evaluate.Metric):
         )
         ids = np.concatenate([np.asarray(record, np.int64) for record in references])
         if not ids.size or ids.min() < 0 or ids.max() >= tables.size:
-            raise ValueError(f"references must be ids in 0..{tables.size - 1}, at least one, got {ids.size} tokens")
+            got = f"{ids.min()}..{ids.max()}" if ids.size else "none"
+            raise ValueError(f"references must be ids in 0..{tables.size - 1}, at least one, got {got}")
         nats = -np.concatenate([np.asarray(record, np.float64) for record in predictions])
+        if (wrong := nats[~(np.isfinite(nats) & (nats >= 0))]).size:
+            raise ValueError(f"predictions must be logarithms of probabilities, finite and at most 0, got {-wrong[0]}")
         table = Totals.of(KINDS, tables.kind_of_id[ids], nats, np.zeros(len(ids), np.bool_)).table(with_all=True)
         bits = {f"matched_bits_{kind}": row["bits"] for kind, row in table.items() if kind != "all"}
         return {"matched_bits": table["all"]["bits"], **bits, "num_tokens": len(ids)}
