@@ -29,6 +29,7 @@ TICK_SECONDS = 1 / 30  # between two steps shown, so that a quick model can be w
 LAG_SECONDS = 2.0  # what is shown is at most about this much behind what is there
 LEVELS_PER_STEP = 16
 DRAWS_AT_ONCE = ("masked", "diffusion")  # objectives that draw all tokens together
+SEED_LIMIT = 2**31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,8 @@ class Wish:
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 5:
             raise ValueError(f"temperature must be in 0..5, got {self.temperature}")
+        if not 0 <= self.seed < SEED_LIMIT:
+            raise ValueError(f"seed must be in 0..{SEED_LIMIT - 1}, got {self.seed}")
         if unknown := set(self.make) - set(MEDIA):
             raise ValueError(f"make must name media of {MEDIA}, got {sorted(unknown)}")
         if not self.make:
@@ -91,16 +94,26 @@ class Plan:
     layout: Layout
 
 
+def draws_at_once(run: Run) -> bool:
+    """Return whether a run draws all tokens together, so that there is nothing to watch until all are there."""
+    return run.model.objective.name in DRAWS_AT_ONCE
+
+
 def plan(run: Run, wish: Wish) -> Plan:
     """Return a wish as `generate` takes it.
 
     Raises:
-        ValueError: If the run was not trained on a medium, or a medium is to be given and made.
+        ValueError: If the run was not trained on a medium, a medium is to be given and made, or a picture is to be
+            finished by a model that draws all tokens together.
     """
     known = {segment.modality for segment in run.layout.segments}
     if unknown := (set(wish.make) | set(wish.given)) - known:
         raise ValueError(f"the run makes {sorted(known)} only, got {sorted(unknown)}")
     is_continued = wish.rows_kept is not None
+    if is_continued and draws_at_once(run):
+        raise ValueError(
+            "this model draws whole sprites at once and cannot finish one: untick “Let the model finish it”"
+        )
     both = set(wish.make) & set(wish.given)
     if both - ({"image"} if is_continued else set()):
         raise ValueError(f"{sorted(both)} cannot be given and made: expected one of the two")
@@ -161,7 +174,8 @@ def watch(
 ) -> Generator[Ids, None, None]:
     """Yield the stream so far: the prompt, then more after every letter, every row of pixels, every few samples.
 
-    The last one yielded is the whole stream. Closing the iterator stops the model.
+    The last one yielded is the whole stream. Closing the iterator stops a model that goes token by token; of one that
+    draws all tokens together, nothing comes between the prompt and the whole, and closing waits for nothing.
 
     Args:
         run: Shared by all.
@@ -191,7 +205,7 @@ def _generate(run: Run, wish: Wish, what: Plan, steps: "_Steps", stop: Event) ->
     options: dict[str, Any] = {"do_sample": wish.temperature > 0}
     if wish.temperature > 0:
         options |= {"temperature": wish.temperature, "seed": wish.seed}
-    is_streamed = run.model.objective.name not in DRAWS_AT_ONCE
+    is_streamed = not draws_at_once(run)
     if is_streamed:
         options |= {"streamer": steps, "stopping_criteria": StoppingCriteriaList([_Stop(stop)])}
     rows = run.model.generate(**what.prompt, layout=what.layout, tokenizer=run.tokenizer, **options)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image as PILImage
 
 from .layout import Audio, Image
-from .media import composite_on_white, read_frames, read_sound
+from .media import MAX_TOTAL_PIXELS, composite_on_white, read_frames, read_sound
 from .pixel_codec import decode_pixels, encode_pixels
 from .runs import Run
 
@@ -110,9 +110,10 @@ def read_picture(path: str | Path, run: Run) -> Brought:
     """Return a picture file as a `Drawing` of the run's size and colours.
 
     Raises:
-        ValueError: If the file is no picture.
+        ValueError: If the file is no picture, or a huge one.
     """
-    frames = _read(read_frames, path, "picture", "a PNG, GIF, WebP or JPEG").array
+    bound = f"at most {MAX_TOTAL_PIXELS // 10**6} million pixels"
+    frames = _read(read_frames, path, "picture", f"a PNG, GIF, WebP or JPEG file of {bound}").array
     name, (num_frames, height, width) = Path(path).name, frames.shape[:3]
     layout, tables = layout_of(run, "image"), run.tokenizer.tables
     most = min(MAX_FRAMES, layout.frames if layout is not None else 1)
@@ -155,7 +156,7 @@ def read_cry(path: str | Path, run: Run) -> Brought:
     """
     from dataset_builder.signals import add_speaker_channel
 
-    sound = _read(read_sound, path, "sound", "a WAV, FLAC, OGG or MP3")
+    sound = _read(read_sound, path, "sound", "a WAV, FLAC, OGG or MP3 file")
     rate, mono = sound.sampling_rate_hz, sound.array.mean(axis=1)
     peak = float(np.abs(mono).max())
     if peak == 0:
@@ -205,7 +206,7 @@ def _read(read: Any, path: str | Path, kind: str, expected: str) -> Any:
         return read(Path(path))
     except ValueError as error:
         name = Path(path).name
-        raise ValueError(f"{name} is not a {kind} that can be read: try {expected} file") from error
+        raise ValueError(f"{name} is not a {kind} that can be read: try {expected}") from error
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,9 +10,10 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from .demo_generation import draws_at_once
 from .demo_inputs import background_index, blank_drawing, layout_of, longest_cry_seconds, sprite_size
-from .demo_studio import AT_ONCE, NO_FILES, Shown, Studio
-from .demo_views import MEDIUM_NAMES, palette_of, read_asset
+from .demo_studio import AT_ONCE, FILES, Shown, Studio
+from .demo_views import MEDIUM_NAMES, name_media, palette_of, read_asset
 from .runs import Run
 
 MOST_WAITING = 32
@@ -23,7 +24,6 @@ DEFAULT_TEMPERATURE = 0.4
 MOST_FRAMES, MOST_SECONDS = 8, 0.5  # unless a visitor asks for more
 PARTS = ("stage", "status", "odds", "record", "seed", "player", "sprite", "large", "cry")
 TITLE = "PixelBytes"
-PLURALS = {"text": "sentences", "image": "sprites", "audio": "cries"}
 
 
 class DemoPage:
@@ -78,9 +78,7 @@ class DemoPage:
     def _build_header(self, title: str) -> None:
         strip = "".join(f'<i style="background:{colour}"></i>' for colour in palette_of(self.run) if colour)
         num_parameters = sum(weights.numel() for weights in self.run.model.parameters())
-        *first, last = (PLURALS[name] for name in self.studio.media)
-        kinds = f"{', '.join(first)} and {last}" if first else last
-        size = f"{num_parameters / 1e6:.1f} M parameters"
+        size, kinds = f"{num_parameters / 1e6:.1f} M parameters", name_media(self.run)
         self.gr.HTML(
             f'<header class="pb-header"><h1>{escape(title)}</h1><p>One small model ({size}) that writes {kinds} as '
             f"one stream of {self.run.model.config.vocab_size} kinds of token. Give it a beginning; it goes on.</p>"
@@ -97,7 +95,7 @@ class DemoPage:
         with gr.Group(visible=is_first[0]) as self.sentence_group:
             examples = self.studio.examples()
             self.text = gr.Textbox(
-                examples[0] if examples else "", label="Sentence", lines=2, max_length=400, elem_id="pb-text"
+                examples[0] if examples else "", label="Sentence", max_lines=3, max_length=400, elem_id="pb-text"
             )
         with gr.Row(visible=is_first[0], elem_classes="pb-row pb-examples") as self.example_row:
             self.dream = gr.Button("Dream up a sentence", size="sm", min_width=80, elem_id="pb-dream")
@@ -141,7 +139,9 @@ class DemoPage:
         self.parts["picture_note"] = gr.HTML()
         height = sprite_size(self.run)[0]
         self.finishes = gr.Checkbox(
-            label="Let the model finish it", info="It keeps the upper rows of the first frame."
+            label="Let the model finish it",
+            info="It keeps the upper rows of the first frame.",
+            visible=not draws_at_once(self.run),
         )
         self.rows_kept = gr.Slider(
             1, max(2, height - 1), max(1, height // 2), step=1, label="Rows to keep", visible=False
@@ -176,9 +176,7 @@ class DemoPage:
                 visible=cry is not None and cry.samples is None and most > 0,
             )  # fmt: skip
             with gr.Row(elem_classes="pb-row"):
-                self.parts["seed"] = gr.Number(
-                    0, label="Seed", precision=0, minimum=0, maximum=2**31 - 1, elem_id="pb-seed"
-                )
+                self.parts["seed"] = gr.Number(0, label="Seed", precision=0, elem_id="pb-seed")
                 self.rolls = gr.Checkbox(True, label="Roll a new seed each time", elem_id="pb-roll")
 
     def _build_result(self) -> None:
@@ -279,7 +277,7 @@ class DemoPage:
     def _update(self, shown: Shown) -> dict[Any, Any]:
         """Return what to show as gradio takes it, by component; what would be a file without one is hidden."""
         return {
-            self.parts[name]: self.gr.update(value=value, visible=value is not None) if name in NO_FILES else value
+            self.parts[name]: self.gr.update(value=value, visible=value is not None) if name in FILES else value
             for name, value in shown.items()
         }
 

@@ -6,15 +6,15 @@ no registry entry of ours: only libraries that everybody installs.
 
 import re
 import shutil
-from collections.abc import Sequence
 from importlib.metadata import requires, version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from .corpus_layout import LAYOUT_NAME
-from .demo_views import ASSETS
-from .publishing import Published, publish_folder
+from .demo_views import ASSETS, name_media
+from .hub_requests import remote_files
+from .publishing import NEVER_DELETED, Published, publish_folder
 from .runs import Run
 
 DISTRIBUTION = "pixelbytes-hf"
@@ -23,9 +23,9 @@ PYTHON_VERSION = "3.11"
 # what the page never imports
 NOT_NEEDED = ("accelerate", "datasets", "jinja2", "matplotlib", "tqdm")
 RUN_NAME, SOURCES_NAME = "run", "pixelbytes_hf"
+MARK = f"{SOURCES_NAME}/demo_page.py"  # of a Space that is ours to replace
 RUN_FILES = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json",
              "tokenizer_config.json", "vocab.json", LAYOUT_NAME)  # fmt: skip
-MEDIA_WORDS = {"text": "sentences", "image": "sprites", "audio": "sounds"}
 APP = '''"""The demo page, served as a Space or by ``python app.py``."""
 
 from pathlib import Path
@@ -79,10 +79,17 @@ def push_space(folder: str | Path, repo_id: str, *, private: bool = False, token
 
     Raises:
         FileNotFoundError: If the folder is no Space.
+        ValueError: If a Space of that name shows something else.
     """
     for name in ("app.py", "requirements.txt", "README.md", f"{RUN_NAME}/config.json"):
         if not (Path(folder) / name).is_file():
             raise FileNotFoundError(f"{str(folder)!r} has no {name}: expected a folder that write_space made")
+    there = sorted({*remote_files(repo_id, "space", token=token)} - {*NEVER_DELETED, "README.md"})
+    if there and MARK not in there:
+        raise ValueError(
+            f"{repo_id} is a Space that shows something else, and would lose {len(there)} files ({there[0]}, ...): "
+            "expected a free name, or a Space of an earlier demo"
+        )
     return publish_folder(
         folder, repo_id, repo_type="space", private=private, message="Show a run", token=token, delete_others=True
     )
@@ -124,9 +131,8 @@ def render_card(run: Run, *, title: str) -> str:
 
 def _facts(run: Run) -> dict[str, Any]:
     segments = run.layout.segments
-    words = [MEDIA_WORDS[name] for name in dict.fromkeys(segment.modality for segment in segments)]
     return {
-        "media": _enumerate(words),
+        "media": name_media(run),
         "num_parameters": f"{sum(weights.numel() for weights in run.model.parameters()):,}",
         "vocab_size": run.model.config.vocab_size,
         "mixer": run.model.config.mixer_config.model_type,
@@ -143,11 +149,6 @@ def _describe(segment: Any) -> str:
         bound = "" if segment.width and segment.height else "at most "
         return f"a sprite of {segment.frames} frames of {bound}{width} x {height} pixels"
     return f"a sound of {segment.samples or f'at most {segment.max_samples}'} samples, {segment.channels} channels"
-
-
-def _enumerate(words: Sequence[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _copy_sources(target: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .demo_generation import MEDIA, Wish, watch
+from .demo_generation import MEDIA, SEED_LIMIT, Wish, watch
 from .demo_inputs import (
     Brought,
     drawing_frames,
@@ -26,16 +26,15 @@ from .demo_inputs import (
     read_sentence,
 )
 from .demo_sketch import locate_pixel, pixel_probabilities
-from .demo_views import MEDIUM_NAMES, palette_view, scene, status, trouble, write_files
+from .demo_views import MEDIUM_NAMES, palette_view, scene, status, trouble
 from .grid import Ids
-from .runs import Run
+from .runs import CRY_NAME, LARGE_NAME, SPRITE_NAME, Run, write_media
 
 AT_ONCE = 2  # wishes that the model works on together; the others wait for its thread
 NUM_EXAMPLES = 4
 DREAM_TEMPERATURE = 0.6
 MOST_LETTERS = 96  # of a sentence dreamt up
-SEED_LIMIT = 2**31
-NO_FILES = {"player": None, "sprite": None, "large": None, "cry": None}
+FILES = {"player": CRY_NAME, "sprite": SPRITE_NAME, "large": LARGE_NAME, "cry": CRY_NAME}  # by part of the page
 Shown = dict[str, Any]
 
 
@@ -154,16 +153,17 @@ class Studio:
         return given
 
     def _show(self, wish: Wish, notes: list[str], stop: Event) -> Iterator[Shown]:
-        began, given = time.monotonic(), tuple(wish.given)
-        num_frames = self._num_frames(wish)
-        shown: Shown = {"status": status("Reading"), "record": None, "odds": "", "seed": wish.seed, **NO_FILES}
+        began, num_frames = time.monotonic(), self._num_frames(wish)
+        shown: Shown = {"status": status("Reading"), "record": None, "odds": "", "seed": wish.seed}
+        shown |= dict.fromkeys(FILES)
         ids: Ids = np.zeros(0, np.int64)
         num_given = 0
         with closing(watch(self.run, wish, self.executor)) as streams:
             for number, ids in enumerate(streams):
                 num_given = num_given if number else len(ids)
-                view = scene(self.run, ids, given=given, num_frames=num_frames, busy=not stop.is_set())
-                if stop.is_set():
+                stopped = stop.is_set()
+                view = scene(self.run, ids, num_frames=num_frames, busy=not stopped, stopped=stopped)
+                if stopped:
                     yield {"stage": view, "status": status("Stopped.")}
                     return
                 yield shown | {"stage": view, "status": status(self._progress(ids, num_given, num_frames))}
@@ -171,14 +171,12 @@ class Studio:
         record = self.run.tokenizer.decode_modalities(ids)
         took = f"{len(ids) - num_given} tokens in {time.monotonic() - began:.1f} s, seed {wish.seed}"
         with TemporaryDirectory() as folder:
-            paths = write_files(record, folder)
+            paths = {path.name: str(path) for path in write_media(record, folder)}
             yield {
-                "stage": scene(self.run, ids, given=given, num_frames=num_frames, busy=False),
+                "stage": scene(self.run, ids, num_frames=num_frames, busy=False),
                 "status": status(". ".join([f"Done: {took}", *notes, *self._warning(wish)]) + "."),
                 "record": {"ids": ids.tolist(), "temperature": wish.temperature, "num_given": num_given},
-                **NO_FILES,
-                **{name: path for name, path in paths.items() if name in NO_FILES},
-                "player": paths.get("cry"),
+                **{part: paths.get(name) for part, name in FILES.items()},
             }
 
     def _num_frames(self, wish: Wish) -> int | None:
@@ -221,6 +219,7 @@ class Studio:
         except ValueError as error:
             return {"odds": trouble(_sentence(str(error)))}
         where = f"Frame {frame + 1}, row {row + 1}, column {column + 1}"
+        where += ", all else given" * (self.run.model.objective.name == "masked")
         drawn = int(ids[position]) - tables.pixel_ids.start
         return {"odds": palette_view(self.run, odds, drawn, where=where, given=position < record["num_given"])}
 

@@ -1,6 +1,6 @@
-"""What the page shows: scenes for the stage, the files to take home, the palette with its probabilities.
+"""What the page shows: scenes for the stage, the palette with its probabilities.
 
-Knows sketches, records and HTML; knows nothing about gradio.
+Knows sketches and HTML; knows nothing about gradio.
 """
 
 import html
@@ -15,15 +15,20 @@ from numpy.typing import NDArray
 from .demo_inputs import layout_of
 from .demo_sketch import Sketch, sketch
 from .grid import Ids
-from .media import DEFAULT_DURATION_MS, Sound, write_gif, write_sound
-from .record import DecodedRecord
-from .runs import CRY_NAME, DEFAULT_RATE_HZ, LARGE_NAME, LARGE_SCALE, SPRITE_NAME, TEXT_NAME, Run
+from .media import DEFAULT_DURATION_MS
+from .runs import Run
 
 ASSETS = Path(__file__).parent / "demo_assets"
-PLAYABLE_RATE_HZ = 16000  # browsers refuse rates under 3000 Hz, and a cry of the embedded corpus has 2000
 NUM_NAMED = 5
 MOST_POINTS = 600  # of a curve
 MEDIUM_NAMES = {"text": "Sentence", "image": "Sprite", "audio": "Cry"}
+PLURALS = {"text": "sentences", "image": "sprites", "audio": "cries"}
+
+
+def name_media(run: Run) -> str:
+    """Return what a run makes, in words: ``sentences, sprites and cries``."""
+    *first, last = (PLURALS[name] for name in dict.fromkeys(segment.modality for segment in run.layout.segments))
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def palette_of(run: Run) -> list[str | None]:
@@ -33,15 +38,15 @@ def palette_of(run: Run) -> list[str | None]:
     return [None, *colours] if tables.has_transparent else colours
 
 
-def scene(run: Run, ids: Ids, *, given: tuple[str, ...] = (), num_frames: int | None = None, busy: bool) -> str:
+def scene(run: Run, ids: Ids, *, num_frames: int | None = None, busy: bool, stopped: bool = False) -> str:
     """Return what the stage shows of a stream, as JSON.
 
     Args:
         run: Whose stream it is.
         ids: The stream so far, (L,).
-        given: Media that the visitor brought.
         num_frames: Frames that the picture will have.
         busy: Whether more comes.
+        stopped: Whether the visitor stopped it, so that there are no probabilities to look up.
     """
     picture, cry = layout_of(run, "image"), layout_of(run, "audio")
     size = (picture.height, picture.width) if picture and picture.height and picture.width else None
@@ -49,7 +54,7 @@ def scene(run: Run, ids: Ids, *, given: tuple[str, ...] = (), num_frames: int | 
     return json.dumps(
         {
             "busy": busy,
-            "given": list(given),
+            "stopped": stopped,
             "text": shown.text,
             "sprite": _sprite_data(shown, num_frames),
             "cry": _cry_data(shown, (cry.samples or cry.max_samples or 0) if cry else 0),
@@ -85,38 +90,6 @@ def _sprite_data(shown: Sketch, num_frames: int | None) -> dict[str, Any] | None
     }
 
 
-def write_files(record: DecodedRecord, folder: str | Path) -> dict[str, str]:
-    """Write what a visitor takes home: ``sprite``, ``large``, ``cry`` and ``text``, those that there are.
-
-    The sound has a rate that browsers play: a whole multiple of the model's, band limited.
-
-    Returns:
-        Paths by those names.
-    """
-    target, paths = Path(folder), {}
-    if record.frames is not None:
-        for name, file_name, scale in (("sprite", SPRITE_NAME, 1), ("large", LARGE_NAME, LARGE_SCALE)):
-            paths[name] = str(target / file_name)
-            write_gif(record.frames, paths[name], scale=scale)
-    if record.sound is not None:
-        paths["cry"] = str(target / CRY_NAME)
-        write_sound(make_playable(record.sound), paths["cry"])
-    if record.text is not None:
-        paths["text"] = str(target / TEXT_NAME)
-        Path(paths["text"]).write_text(record.text + "\n", encoding="utf-8")
-    return paths
-
-
-def make_playable(sound: dict[str, Any]) -> Sound:
-    """Return a sound at a whole multiple of its rate that is at least `PLAYABLE_RATE_HZ`."""
-    from scipy.signal import resample_poly
-
-    rate = round(sound["sampling_rate"] or DEFAULT_RATE_HZ)
-    times = max(1, math.ceil(PLAYABLE_RATE_HZ / rate))
-    array = np.asarray(resample_poly(sound["array"].T, times, 1, axis=0) if times > 1 else sound["array"].T)
-    return Sound(np.clip(array, -1, 1).astype(np.float32), rate * times)
-
-
 def palette_view(run: Run, probabilities: NDArray[np.float64], drawn: int, *, where: str, given: bool) -> str:
     """Return HTML of the palette as the model saw it at one pixel.
 
@@ -125,7 +98,7 @@ def palette_view(run: Run, probabilities: NDArray[np.float64], drawn: int, *, wh
         probabilities: Of each colour, (K,).
         drawn: Index of the colour that stands there.
         where: The pixel, in words.
-        given: Whether the visitor drew it, rather than the model.
+        given: Whether the visitor brought it, rather than the model drew it.
     """
     colours = palette_of(run)
     surprise = -math.log2(max(probabilities[drawn], 1e-12))
@@ -137,7 +110,7 @@ def palette_view(run: Run, probabilities: NDArray[np.float64], drawn: int, *, wh
         f'title="{_name(colour)}: {html.escape(_percent(probability))}"></i>'
         for index, (colour, probability) in enumerate(zip(colours, probabilities, strict=True))
     )
-    verb = "You drew" if given else "The model drew"
+    verb = "You gave" if given else "The model drew"
     return (
         f'<section class="pb-odds" aria-live="polite"><h3>{html.escape(where)}</h3>'
         f"<p>{verb} <b>{_name(colours[drawn])}</b>, which had {html.escape(_percent(probabilities[drawn]))}: "

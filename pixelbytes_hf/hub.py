@@ -8,20 +8,15 @@ import re
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-
-from huggingface_hub import HfApi
-from huggingface_hub.constants import DEFAULT_REVISION
-from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
 from .card_facts import CardFacts, gather_facts
 from .cards import render_model_card
 from .checkpoints import read_json, write_json
 from .corpus_layout import LAYOUT_NAME
-from .hub_requests import listing_at, persistently
+from .hub_requests import remote_files
 from .publishing import Published, check_repo_id, publish_folder
 from .reproduction import shown_start
 from .runs import Run
@@ -30,7 +25,6 @@ from .training import HISTORY_NAME, RECORD_NAME
 from .travelling import check_travels, write_checkpoint, write_code
 
 CARD_NAME, FACTS_NAME, SAMPLES_NAME = "README.md", "card.json", "samples"
-NUM_RETRIES = 5
 _OURS_TO_SHOW = ("procedural", "control")  # origins of a corpus whose media came from our own code
 _SUBFOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
 _INDEX = """\
@@ -105,14 +99,15 @@ def publish_run(
             **card,
         )
         if subfolder is not None:
-            _write_index(folder, repo_id, [*_remote_files(repo_id, revision, token), *list_files(folder)])
+            _write_index(
+                folder, repo_id, [*remote_files(repo_id, "model", revision=revision, token=token), *list_files(folder)]
+            )
         return publish_folder(
             folder,
             repo_id,
             repo_type="model",
             private=private,
             revision=revision,
-            num_retries=NUM_RETRIES,
             message=f"Publish {subfolder or Path(run_folder).resolve().name}",
             token=token,
         )
@@ -205,24 +200,6 @@ def _add_samples(run: Run, dataset: str, target: Path, facts: CardFacts, seed: i
         shows_real=facts.dataset["origin"] in _OURS_TO_SHOW,
     )
     return {f"{SAMPLES_NAME}/{name}": caption for name, caption in captions.items()}
-
-
-def _remote_files(repo_id: str, revision: str | None, token: str | None) -> list[str]:
-    """Return the files of a repository; none of one that is still to be made."""
-    api = HfApi(token=token)
-
-    def ask() -> list[str]:
-        for name in (revision or DEFAULT_REVISION, DEFAULT_REVISION):  # a new branch begins as the first one is
-            try:
-                return list(listing_at(api, repo_id, "model", name))
-            except RevisionNotFoundError:
-                continue
-            except RepositoryNotFoundError as error:
-                if error.response.status_code != HTTPStatus.NOT_FOUND:  # the library takes a refused token for absence
-                    raise
-        return []
-
-    return persistently(ask, num_retries=NUM_RETRIES, subject=repo_id)
 
 
 def _write_index(folder: Path, repo_id: str, files: Iterable[str]) -> None:

@@ -10,12 +10,20 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
 
 from httpx2 import TransportError
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+from huggingface_hub.constants import DEFAULT_REVISION
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 from huggingface_hub.hf_api import RepoFile
 
 from .cached_files import git_hash_of, sha256_of
@@ -82,6 +90,37 @@ def listing_at(api: HfApi, repo_id: str, repo_type: str, revision: str) -> dict[
     """Return the files of a repository at a revision, path -> what the Hub tells of it."""
     entries = api.list_repo_tree(repo_id, repo_type=repo_type, revision=revision, recursive=True)
     return {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
+
+
+def remote_files(
+    repo_id: str, repo_type: str, *, revision: str | None = None, num_retries: int = 5, token: str | None = None
+) -> list[str]:
+    """Return the paths of a repository's files; none of one that is still to be made.
+
+    Args:
+        repo_id: Repository, ``user/name``.
+        repo_type: "model", "dataset" or "space".
+        revision: Branch; one that is still to be made begins as `main` is. None for `main`.
+        num_retries: How often to try again.
+        token: Of the Hub; by default the one that is logged in.
+
+    Raises:
+        HubError: If the Hub refuses or stays out of reach.
+    """
+    api = HfApi(token=token)
+
+    def ask() -> list[str]:
+        for name in (revision or DEFAULT_REVISION, DEFAULT_REVISION):
+            try:
+                return list(listing_at(api, repo_id, repo_type, name))
+            except RevisionNotFoundError:
+                continue
+            except RepositoryNotFoundError as error:
+                if error.response.status_code != HTTPStatus.NOT_FOUND:  # the library takes a refused token for absence
+                    raise
+        return []
+
+    return persistently(ask, num_retries=num_retries, subject=repo_id)
 
 
 def persistently(action: Callable[[], Result], *, num_retries: int, subject: str) -> Result:

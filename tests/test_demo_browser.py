@@ -144,7 +144,7 @@ def test_a_sentence_becomes_a_creature_to_see_hear_and_keep(visit, run_folder):
     assert read_frames(download(page, "large")[1]).array.shape == (4, 96, 96, 4)
     name, content = download(page, "cry")
     sound = read_sound(io.BytesIO(content))
-    assert name == "cry.wav" and (sound.sampling_rate_hz, sound.array.shape) == (16000, (1600, 2))
+    assert name == "cry.wav" and (sound.sampling_rate_hz, sound.array.shape) == (8000, (800, 2))
     page.evaluate("""() => { window.played = 0; const play = HTMLMediaElement.prototype.play;
         HTMLMediaElement.prototype.play = function () {
             this.addEventListener('ended', () => { window.played += this.currentTime; });
@@ -193,6 +193,11 @@ def test_bad_files_are_refused_in_words(visit, tmp_path):
     page.get_by_label("Cry", exact=True).first.uncheck()
     page.click("#pb-go")
     assert "The sentence is empty" in wait_for_status(page, "The sentence")
+    width = "document.querySelector('.gradio-container').getBoundingClientRect().width"
+    before = page.evaluate(width)
+    page.get_by_label("Sentence", exact=True).first.uncheck()
+    page.locator("#pb-text").wait_for(state="hidden")
+    assert page.evaluate(width) == before  # the page does not jump when there is little on it
 
 
 def test_a_sprite_is_uploaded_drawn_on_and_finished(visit, tmp_path):
@@ -266,12 +271,13 @@ def test_a_phone_and_a_keyboard_are_enough(visit):
 
 def test_a_wish_can_be_stopped_and_made_again(visit):
     page = visit()
-    page.click("#pb-go")
+    page.locator("#pb-text textarea").press("Enter")
     wait_for_status(page, "Drawing")
     page.click("#pb-stop")
     wait_for_status(page, "Stopped")
     time.sleep(0.5)
     assert page.inner_text("#pb-status") == "Stopped."
+    assert page.locator("#pb-stage .pb-hint").is_hidden()
     page.locator("#pb-stage .pb-sprite").click()
     page.get_by_text("This creature was not finished").wait_for()
     page.click("#pb-go")

@@ -369,19 +369,19 @@ def test_refused_listing_is_no_empty_repository(monkeypatch, status, files):
     import httpx2
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    from pixelbytes_hf import hub
-    from pixelbytes_hf.hub_requests import HubError
+    from pixelbytes_hf import hub_requests
+    from pixelbytes_hf.hub_requests import HubError, remote_files
 
     def refuse(*arguments):
         response = httpx2.Response(status, request=httpx2.Request("GET", "http://127.0.0.1/"))
         raise RepositoryNotFoundError("no", response=response)
 
-    monkeypatch.setattr(hub, "listing_at", refuse)
+    monkeypatch.setattr(hub_requests, "listing_at", refuse)
     if files is None:
         with pytest.raises(HubError, match="does not accept the token"):
-            hub._remote_files("user/x", None, None)
+            remote_files("user/x", "model")
     else:
-        assert hub._remote_files("user/x", None, None) == files
+        assert remote_files("user/x", "model") == files
 
 
 def test_index_names_every_folder():

@@ -106,7 +106,7 @@ function update() {
   find('screen').hidden = Boolean(!sprite && (scene.cry || (scene.text && !scene.busy)));
   canvas.parentNode.hidden = !sprite;
   film.hidden = !sprite || sprite.expected < 2;
-  find('hint').hidden = !sprite || scene.busy;
+  find('hint').hidden = !sprite || scene.busy || scene.stopped;
   sentence.hidden = !scene.text;
   sentence.textContent = scene.text || '';
   wave.hidden = legend.hidden = !scene.cry;

@@ -134,8 +134,12 @@ def test_corpus_is_tokenized_with_and_without_text(splits):
 
 
 def test_card_says_what_the_channels_are(built):
-    card = (built[0] / "README.md").read_text(encoding="utf-8")
-    assert "error r[t + 1] - y[t + 1]" in card and "one system under every kind of input" in card
+    card = " ".join((built[0] / "README.md").read_text(encoding="utf-8").split())
+    assert (
+        "error, in records of a closed loop" in card
+        and "`r[t + 1] - y[t + 1]`" in card
+        and "one system under every kind of input" in card
+    )
     assert "sprite" in card and "animated GIF" not in card
 
 
@@ -151,7 +155,7 @@ def test_command_line_builds_it(tmp_path):
 def test_wrong_numbers_are_refused(tmp_path):
     with pytest.raises(ValueError, match="num_systems"):
         dataset_builder.build("control", tmp_path / "x", num_systems=0, progress=False)
-    with pytest.raises(ValueError, match="source is only for config 'pokemon'"):
+    with pytest.raises(ValueError, match=r"source is only for \('full', 'sprites'\), got 'y' with 'control'"):
         dataset_builder.build("control", tmp_path / "x", source="y", progress=False)
 
 
