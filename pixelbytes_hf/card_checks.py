@@ -127,7 +127,11 @@ def _check_metadata(front: str, text: str) -> None:
     check_licence(data.get("license"), data.get("license_name"), data.get("license_link"))
     ModelCard(text, ignore_metadata_errors=False)  # a malformed model-index raises ValueError
     for model in data.get("model-index", []):
-        types = [metric["type"] for result in model["results"] for metric in result["metrics"]]
+        metrics = [metric for result in model["results"] for metric in result["metrics"]]
+        for metric in metrics:
+            if type(metric["value"]) not in (int, float):
+                raise ValueError(f"card's figures must be numbers, got {metric['value']!r} for {metric['type']!r}")
+        types = [metric["type"] for metric in metrics]
         if types[0] != MATCHED_BITS and any(name.startswith(MATCHED_BITS) for name in types):
             raise ValueError(f"card's figures must begin with {MATCHED_BITS!r}, got {types[0]!r}")
 

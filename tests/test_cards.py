@@ -152,6 +152,7 @@ def test_model_that_cannot_answer_a_sentence_shows_its_logits(facts, run_folder)
         (("- Nothing was done", "- **Author:**\n- Nothing was done"), "item without content"),
         (("## Licence\n", "## Licence\n\n[here]()\n"), "empty link"),
         (("type: matched_bits\n", "type: other_bits\n"), "must begin with 'matched_bits'"),
+        (("value: 1.25\n", "value: low\n"), "must be numbers, got 'low' for 'matched_bits'"),
         (("    metrics:\n", "    measures:\n"), "metrics"),
         (("---\nlanguage", "language"), "between lines of ---"),
     ],
