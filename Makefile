@@ -24,7 +24,7 @@ slow: $(VENV)/installed-test
 
 # slow tests in virtual environments of their own, made from the package index; skipped where none is reached
 index: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m slow tests/dataset_builder/test_classic_script.py tests/test_wheel.py
+	$(BIN)/python -m pytest -m slow tests/dataset_builder/test_classic_script.py tests/publishing/test_wheel.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

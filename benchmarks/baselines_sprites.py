@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from pixelbytes_hf.baselines import CopyBaseline, TableBaseline
-from pixelbytes_hf.count_coder import CountCoder
-from pixelbytes_hf.evaluation import evaluate_baselines
-from pixelbytes_hf.grid import Ids, Shape, flatten
-from pixelbytes_hf.record import RecordCodec
-from pixelbytes_hf.vocabulary import Vocabulary
+from pixelbytes_hf.evaluation.adaptive_ngram import CountCoder
+from pixelbytes_hf.evaluation.baselines import CopyBaseline, TableBaseline
+from pixelbytes_hf.evaluation.evaluation import evaluate_baselines
+from pixelbytes_hf.tokens.grid import Ids, Shape, flatten
+from pixelbytes_hf.tokens.record import RecordCodec
+from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 SPRITES = "sprites/sprites/pokemon/versions/generation-v/black-white/animated"
 SPECIES = "pokeapi/data/v2/csv/pokemon_species.csv"

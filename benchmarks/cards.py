@@ -21,13 +21,13 @@ from typing import Any
 from control import select_records
 from datasets import load_dataset
 
-from pixelbytes_hf.card_facts import CardFacts, gather_facts
-from pixelbytes_hf.cards import render_model_card
-from pixelbytes_hf.checkpoints import read_json, write_json
-from pixelbytes_hf.evaluation import TABLE_KINDS, evaluate_baselines, evaluate_model
-from pixelbytes_hf.runs import Run
-from pixelbytes_hf.training import RECORD_NAME
-from pixelbytes_hf.windows import tokenize_dataset
+from pixelbytes_hf.data.windows import tokenize_dataset
+from pixelbytes_hf.evaluation.evaluation import TABLE_KINDS, evaluate_baselines, evaluate_model
+from pixelbytes_hf.publishing.card_facts import CardFacts, gather_facts
+from pixelbytes_hf.publishing.cards import render_model_card
+from pixelbytes_hf.runs.files import read_json, write_json
+from pixelbytes_hf.runs.run_folder import Run
+from pixelbytes_hf.training.train import RECORD_NAME
 
 COMPARED = "small-mamba2-predictive"
 GIVEN = (

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from datasets import load_dataset
 
-from pixelbytes_hf.continuations import evaluate_continuations
-from pixelbytes_hf.runs import Run
-from pixelbytes_hf.windows import tokenize_dataset
+from pixelbytes_hf.data.windows import tokenize_dataset
+from pixelbytes_hf.evaluation.continuations import evaluate_continuations
+from pixelbytes_hf.runs.run_folder import Run
 
 SHOWN = ("hamming", "ngram_overlap")
 

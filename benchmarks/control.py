@@ -35,8 +35,9 @@ from dataset_builder.builder import REPORT_NAME
 from dataset_builder.control import CLOSED_LOOP_KINDS, DEFAULT_NUM_SYSTEMS, draw_setpoints, make_controller
 from dataset_builder.controllers import LQR, PI, Extrapolation, OpenLoop, known_setpoints, run_loop, trajectory_cost
 from dataset_builder.linear_systems import LinearSystem, Plant, read_system, simulate
-from pixelbytes_hf.arx import fit_arx, predict_next_arx, simulate_arx
-from pixelbytes_hf.control_tasks import (
+from pixelbytes_hf.control.arx import fit_arx, predict_next_arx, simulate_arx
+from pixelbytes_hf.control.signal_stream import to_amplitudes, to_ids
+from pixelbytes_hf.control.tasks import (
     ACTION,
     LEAST_SLOPE,
     STATE,
@@ -45,13 +46,12 @@ from pixelbytes_hf.control_tasks import (
     steer,
     steer_by_prediction,
 )
-from pixelbytes_hf.presets import get_preset
-from pixelbytes_hf.runs import Run
-from pixelbytes_hf.signal_stream import to_amplitudes, to_ids
-from pixelbytes_hf.tokenization_pixelbytes import ActionPixelBytesTokenizer
-from pixelbytes_hf.training import HISTORY_NAME, train
-from pixelbytes_hf.vocabulary import Vocabulary
-from pixelbytes_hf.windows import tokenize_dataset
+from pixelbytes_hf.data.windows import tokenize_dataset
+from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
+from pixelbytes_hf.runs.run_folder import Run
+from pixelbytes_hf.tokens.vocabulary import Vocabulary
+from pixelbytes_hf.training.presets import get_preset
+from pixelbytes_hf.training.train import HISTORY_NAME, train
 
 Floats = NDArray[np.float64]
 NUM_KNOWN = 64

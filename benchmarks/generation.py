@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pixelbytes_hf import PixelBytesConfig, aPxBySequenceModel
-from pixelbytes_hf.layout import Image, Layout
+from pixelbytes_hf.generation.layout import Image, Layout
 
 WIDTH = 24
 

@@ -20,13 +20,13 @@ from datasets import load_dataset
 from transformers import AutoModelForCausalLM
 
 from dataset_builder import build
-from pixelbytes_hf.evaluation import evaluate_model
-from pixelbytes_hf.grid import Segment, flatten
-from pixelbytes_hf.infilling import hide_channel, hide_frame, hide_half, hide_random, hide_span
-from pixelbytes_hf.presets import get_preset
-from pixelbytes_hf.tokenization_pixelbytes import ActionPixelBytesTokenizer
-from pixelbytes_hf.training import train
-from pixelbytes_hf.windows import TokenCorpus, tokenize_dataset
+from pixelbytes_hf.data.windows import TokenCorpus, tokenize_dataset
+from pixelbytes_hf.evaluation.evaluation import evaluate_model
+from pixelbytes_hf.generation.infilling import hide_channel, hide_frame, hide_half, hide_random, hide_span
+from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
+from pixelbytes_hf.tokens.grid import Segment, flatten
+from pixelbytes_hf.training.presets import get_preset
+from pixelbytes_hf.training.train import train
 
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 logger = logging.getLogger(__name__)

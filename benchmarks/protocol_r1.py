@@ -26,11 +26,11 @@ import torch
 from torch.utils.data import Subset
 from transformers import set_seed
 
-from pixelbytes_hf.grid import MODALITIES, Segment, gather_window
-from pixelbytes_hf.presets import PRESETS, Preset, get_preset
-from pixelbytes_hf.training import PixelBytesTrainer, build_model, make_training_arguments, make_windows
-from pixelbytes_hf.vocabulary import Vocabulary
-from pixelbytes_hf.windows import TokenCorpus, WindowDataset
+from pixelbytes_hf.data.windows import TokenCorpus, WindowDataset
+from pixelbytes_hf.tokens.grid import MODALITIES, Segment, gather_window
+from pixelbytes_hf.tokens.vocabulary import Vocabulary
+from pixelbytes_hf.training.presets import PRESETS, Preset, get_preset
+from pixelbytes_hf.training.train import PixelBytesTrainer, build_model, make_training_arguments, make_windows
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "protocol_r1"
 LENGTH, STRIDE, BATCH, STEPS = 512, 256, 8, 300

@@ -21,11 +21,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelbytes_hf.grid import image_segment
-from pixelbytes_hf.presets import get_preset
-from pixelbytes_hf.training import PixelBytesTrainer, build_model, make_training_arguments, make_windows
-from pixelbytes_hf.vocabulary import Vocabulary
-from pixelbytes_hf.windows import TokenCorpus
+from pixelbytes_hf.data.windows import TokenCorpus
+from pixelbytes_hf.tokens.grid import image_segment
+from pixelbytes_hf.tokens.vocabulary import Vocabulary
+from pixelbytes_hf.training.presets import get_preset
+from pixelbytes_hf.training.train import PixelBytesTrainer, build_model, make_training_arguments, make_windows
 
 
 class BareModel(nn.Module):

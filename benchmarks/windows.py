@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelbytes_hf.grid import image_segment, text_segment
-from pixelbytes_hf.vocabulary import Vocabulary
-from pixelbytes_hf.windows import TokenCorpus, WindowDataset
+from pixelbytes_hf.data.windows import TokenCorpus, WindowDataset
+from pixelbytes_hf.tokens.grid import image_segment, text_segment
+from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 NUM_CALLS = 2000
 

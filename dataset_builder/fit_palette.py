@@ -1,8 +1,8 @@
 """The 63 colours of the `full` vocabulary, fitted to the sprites that train.
 
-Writes `pixelbytes_hf/palette.py`::
+Writes `pixelbytes_hf/tokens/palette.py`::
 
-    python -m dataset_builder.fit_palette --dataset pixelbytes-pokemon --out pixelbytes_hf/palette.py
+    python -m dataset_builder.fit_palette --dataset pixelbytes-pokemon --out pixelbytes_hf/tokens/palette.py
 
 Colours are black, white, and 61 centres in CIE Lab of the opaque pixels of the train split, each sprite weighing the
 same: k-means, then medians, because the mean distance is what counts.
@@ -21,8 +21,8 @@ from scipy.cluster.vq import kmeans2
 from scipy.spatial import cKDTree
 from skimage.color import lab2rgb, rgb2lab
 
-from pixelbytes_hf.media import read_frames
-from pixelbytes_hf.vocabulary import NES_COLOURS
+from pixelbytes_hf.tokens.media import read_frames
+from pixelbytes_hf.tokens.vocabulary import NES_COLOURS
 
 NUM_COLOURS = 63
 PIXELS_PER_SPRITE = 256

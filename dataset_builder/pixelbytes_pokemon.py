@@ -30,7 +30,7 @@ import pyarrow as pa
 
 ROWS_PER_TABLE = 64
 # the modules of pixelbytes_hf that rows pass through
-CODECS = ("grid", "media", "palette", "pixel_codec", "vocabulary")
+CODECS = ("tokens/grid", "tokens/media", "tokens/palette", "tokens/pixel_codec", "tokens/vocabulary")
 
 
 @dataclass(eq=False)

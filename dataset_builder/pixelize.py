@@ -16,9 +16,9 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelbytes_hf.media import Frames, write_gif
-from pixelbytes_hf.pixel_codec import decode_pixels, encode_pixels
-from pixelbytes_hf.vocabulary import Vocabulary
+from pixelbytes_hf.tokens.media import Frames, write_gif
+from pixelbytes_hf.tokens.pixel_codec import decode_pixels, encode_pixels
+from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 MAX_SIZE = 50
 WHITE_LEVEL = 250  # luma above which a pixel is background
@@ -80,7 +80,7 @@ def _nearest_positions(size: int, new_size: int) -> NDArray[np.int64]:
 
 
 def _composite_on_white(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return RGB over white; cut to integers, where `pixelbytes_hf.media` rounds, because the original cuts."""
+    """Return RGB over white; cut to integers, where `pixelbytes_hf.tokens.media` rounds, because the original cuts."""
     if frames.shape[-1] == 3:
         return frames
     alpha = frames[..., 3:] / 255.0

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pixelbytes_hf.media import read_frames, read_sound
+from pixelbytes_hf.tokens.media import read_frames, read_sound
 
 from .pixelize import pixelize_gif
 from .record import MediaFile, Record, UnusableRecordError, encode_flac

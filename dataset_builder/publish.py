@@ -1,7 +1,7 @@
 """A built corpus as a dataset repository of the Hub, in one commit.
 
 Knows whose media a corpus holds: those of others leave this machine only on the word of who holds the rights, and then
-into a private repository. How a folder reaches the Hub, `pixelbytes_hf.publishing` knows.
+into a private repository. How a folder reaches the Hub, `pixelbytes_hf.hub.upload` knows.
 """
 
 import os
@@ -9,9 +9,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from pixelbytes_hf.fetching import fetch_folder
-from pixelbytes_hf.hub_requests import HubError, persistently
-from pixelbytes_hf.publishing import NEVER_DELETED, Published, publish_folder
+from pixelbytes_hf.hub.download import fetch_folder
+from pixelbytes_hf.hub.requests import HubError, persistently
+from pixelbytes_hf.hub.upload import NEVER_DELETED, Published, publish_folder
 
 from .card import render_card
 from .corpora import THIRD_PARTY_CONFIGS, VIEWS

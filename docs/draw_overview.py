@@ -17,9 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from pixelbytes_hf.grid import LEVEL, NEIGHBOURS, PIXEL, TEXT, flatten
-from pixelbytes_hf.runs import Run
-from pixelbytes_hf.vocabulary import Vocabulary
+from pixelbytes_hf.runs.run_folder import Run
+from pixelbytes_hf.tokens.grid import LEVEL, NEIGHBOURS, PIXEL, TEXT, flatten
+from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 SENTENCE = "a large round green leaf beast walking with a low cry."
 COLUMNS = 39  # tokens in a line of the stream

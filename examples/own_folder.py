@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from dataset_builder.pixelize import pixelize_frames
 from dataset_builder.record import Drop, MediaFile, Record, UnusableRecordError, encode_flac, record_features
 from dataset_builder.splits import SPLITS, assign_splits
-from pixelbytes_hf.media import read_frames, read_sound, write_gif
+from pixelbytes_hf.tokens.media import read_frames, read_sound, write_gif
 
 PICTURES = (".gif", ".png", ".webp", ".bmp", ".jpg", ".jpeg")
 SOUNDS = (".wav", ".flac", ".ogg")

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelbytes_hf import ActionPixelBytesTokenizer, TokenCorpus, Vocabulary
-from pixelbytes_hf.media import Sound, write_sound
-from pixelbytes_hf.presets import get_preset
-from pixelbytes_hf.runs import Run
-from pixelbytes_hf.training import train
+from pixelbytes_hf.runs.run_folder import Run
+from pixelbytes_hf.tokens.media import Sound, write_sound
+from pixelbytes_hf.training.presets import get_preset
+from pixelbytes_hf.training.train import train
 
 NUM_NUMBERS = 128
 NUM_NOTES = 16

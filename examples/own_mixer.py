@@ -24,7 +24,7 @@ from transformers import initialization as init
 from transformers.cache_utils import Cache
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from pixelbytes_hf.training import train
+from pixelbytes_hf.training.train import train
 
 
 class MovingAverageConfig(PreTrainedConfig):

@@ -8,7 +8,7 @@ use, and a class is registered (at the end of the file that defines it) when the
 import sys
 from functools import partial
 from importlib import import_module
-from pkgutil import iter_modules
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wrapt import register_post_import_hook
@@ -16,48 +16,50 @@ from wrapt import register_post_import_hook
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .configuration_pixelbytes import PixelBytesConfig, PixelBytesLSTMConfig
-    from .evaluation import evaluate_model
-    from .layout import Audio, Image, Layout, Text
-    from .mixer_lstm import PixelBytesLSTMModel
-    from .modeling_pixelbytes import PixelBytesModel, PixelBytesOutput, aPxBySequenceModel
-    from .processing_pixelbytes import PixelBytesProcessor
-    from .tokenization_first import PixelBytesTokenizer
-    from .tokenization_pixelbytes import ActionPixelBytesTokenizer
-    from .training import train
-    from .vocabulary import Vocabulary
-    from .windows import TokenCorpus, WindowCollator, WindowDataset, tokenize_dataset
+    from .data.windows import TokenCorpus, WindowCollator, WindowDataset, tokenize_dataset
+    from .evaluation.evaluation import evaluate_model
+    from .generation.layout import Audio, Image, Layout, Text
+    from .mixers.configuration_mixers import PixelBytesLSTMConfig
+    from .mixers.mixer_lstm import PixelBytesLSTMModel
+    from .models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
+    from .models.pixelbytes.modeling_pixelbytes import PixelBytesModel, PixelBytesOutput, aPxBySequenceModel
+    from .models.pixelbytes.processing_pixelbytes import PixelBytesProcessor
+    from .models.pixelbytes.tokenization_first import PixelBytesTokenizer
+    from .models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
+    from .tokens.vocabulary import Vocabulary
+    from .training.train import train
 
+_FAMILY = "models.pixelbytes"
 _HOMES = {
-    "ActionPixelBytesTokenizer": "tokenization_pixelbytes",
-    "Audio": "layout",
-    "Image": "layout",
-    "Layout": "layout",
-    "PixelBytesConfig": "configuration_pixelbytes",
-    "PixelBytesLSTMConfig": "configuration_pixelbytes",
-    "PixelBytesLSTMModel": "mixers",
-    "PixelBytesModel": "modeling_pixelbytes",
-    "PixelBytesOutput": "modeling_pixelbytes",
-    "PixelBytesProcessor": "processing_pixelbytes",
-    "PixelBytesTokenizer": "tokenization_first",
-    "Text": "layout",
-    "TokenCorpus": "windows",
-    "Vocabulary": "vocabulary",
-    "WindowCollator": "windows",
-    "WindowDataset": "windows",
-    "aPxBySequenceModel": "modeling_pixelbytes",
-    "evaluate_model": "evaluation",
-    "tokenize_dataset": "windows",
-    "train": "training",
+    "ActionPixelBytesTokenizer": f"{_FAMILY}.tokenization_pixelbytes",
+    "Audio": "generation.layout",
+    "Image": "generation.layout",
+    "Layout": "generation.layout",
+    "PixelBytesConfig": f"{_FAMILY}.configuration_pixelbytes",
+    "PixelBytesLSTMConfig": "mixers.configuration_mixers",
+    "PixelBytesLSTMModel": "mixers.mixer_lstm",
+    "PixelBytesModel": f"{_FAMILY}.modeling_pixelbytes",
+    "PixelBytesOutput": f"{_FAMILY}.modeling_pixelbytes",
+    "PixelBytesProcessor": f"{_FAMILY}.processing_pixelbytes",
+    "PixelBytesTokenizer": f"{_FAMILY}.tokenization_first",
+    "Text": "generation.layout",
+    "TokenCorpus": "data.windows",
+    "Vocabulary": "tokens.vocabulary",
+    "WindowCollator": "data.windows",
+    "WindowDataset": "data.windows",
+    "aPxBySequenceModel": f"{_FAMILY}.modeling_pixelbytes",
+    "evaluate_model": "evaluation.evaluation",
+    "tokenize_dataset": "data.windows",
+    "train": "training.train",
 }
 _REGISTERED_BY = (
-    ("transformers.models.auto.configuration_auto", "configuration_pixelbytes"),
+    ("transformers.models.auto.configuration_auto", f"{_FAMILY}.configuration_pixelbytes"),
     # not before that module is whole: what imports it first may import transformers' from within
-    (f"{__name__}.configuration_pixelbytes", "configuration_first"),
-    ("transformers.models.auto.modeling_auto", "modeling_pixelbytes"),
-    ("transformers.models.auto.processing_auto", "processing_pixelbytes"),
-    ("transformers.models.auto.tokenization_auto", "tokenization_pixelbytes"),
-    (f"{__name__}.tokenization_pixelbytes", "tokenization_first"),
+    (f"{__name__}.{_FAMILY}.configuration_pixelbytes", f"{_FAMILY}.configuration_first"),
+    ("transformers.models.auto.modeling_auto", f"{_FAMILY}.modeling_pixelbytes"),
+    ("transformers.models.auto.processing_auto", f"{_FAMILY}.processing_pixelbytes"),
+    ("transformers.models.auto.tokenization_auto", f"{_FAMILY}.tokenization_pixelbytes"),
+    (f"{__name__}.{_FAMILY}.tokenization_pixelbytes", f"{_FAMILY}.tokenization_first"),
 )
 _NEEDED = (f"{__name__}.", "transformers.modeling_layers")
 __all__ = [
@@ -115,5 +117,9 @@ def _import_waiting(imported: Any) -> None:
 
 for _imported, _own in _REGISTERED_BY:
     register_post_import_hook(partial(_register, _own), _imported)
-for _name in ("transformers.modeling_layers", *(f"{__name__}.{found.name}" for found in iter_modules(__path__))):
-    register_post_import_hook(_import_waiting, _name)
+_root = Path(__path__[0])
+for _path in _root.glob("*/**/*.py"):
+    if _path.name != "__init__.py":
+        _parts = _path.relative_to(_root).with_suffix("").parts
+        register_post_import_hook(_import_waiting, ".".join((__name__, *_parts)))
+register_post_import_hook(_import_waiting, "transformers.modeling_layers")

@@ -23,7 +23,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def paper():
     """Return the paper's vocabulary."""
-    from pixelbytes_hf.vocabulary import Vocabulary
+    from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
     return Vocabulary.from_preset("paper")
 
@@ -50,7 +50,7 @@ def corpus(tmp_path_factory):
 @pytest.fixture(scope="session")
 def run_folder(corpus, tmp_path_factory):
     """Return the folder of a run of two steps; tests must not write into it."""
-    from pixelbytes_hf.cli import main
+    from pixelbytes_hf.cli.main import main
 
     folder = tmp_path_factory.mktemp("runs") / "x"
     command = ["train", "--dataset", str(corpus), "--preset", "mini", "--output-dir", str(folder), *TINY]

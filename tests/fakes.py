@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import torch
 from transformers import PreTrainedModel
 
-from pixelbytes_hf.configuration_pixelbytes import PixelBytesConfig
-from pixelbytes_hf.generation_pixelbytes import PixelBytesGenerationMixin
-from pixelbytes_hf.modeling_pixelbytes import PixelBytesOutput
-from pixelbytes_hf.objectives import build_objective
+from pixelbytes_hf.generation.generation_pixelbytes import PixelBytesGenerationMixin
+from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
+from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import PixelBytesOutput
+from pixelbytes_hf.objectives.objectives import build_objective
 
 
 class CountingCache:

@@ -98,8 +98,8 @@ def main(folder):
     with LoopbackHub() as hub:
         os.environ.update(hub.environment(folder))
         os.environ.pop("HF_HUB_OFFLINE", None)
-        from pixelbytes_hf.fetching import fetch_folder
-        from pixelbytes_hf.publishing import publish_folder
+        from pixelbytes_hf.hub.download import fetch_folder
+        from pixelbytes_hf.hub.upload import publish_folder
 
         time.sleep = lambda seconds: None
         weights, rows = write_model(folder / "model"), write_data(folder / "data")

@@ -27,7 +27,7 @@ def example(monkeypatch):
 @pytest.fixture
 def sprites(example, tmp_path):
     """Return a folder of sprites, one of them with a sentence and a sound, and a file that is torn."""
-    from pixelbytes_hf.media import Sound, write_sound
+    from pixelbytes_hf.tokens.media import Sound, write_sound
 
     folder = tmp_path / "sprites"
     example("draw_invaders").draw_folder(folder, num_sprites=12)
@@ -135,6 +135,7 @@ def test_sound_to_sprite(example, tmp_path):
 @pytest.fixture
 def own_mixer(example, monkeypatch):
     """Return the example's module, its mixer among those that `test_mixers` puts to the test."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "mixers"))
     import test_mixers
 
     module = example("own_mixer")
@@ -160,7 +161,7 @@ def test_own_mixer_trains_loads_and_generates(own_mixer, corpus, tmp_path):
     from datasets import load_dataset
 
     from pixelbytes_hf import Image as ImageLayout
-    from pixelbytes_hf.runs import Run
+    from pixelbytes_hf.runs.run_folder import Run
 
     settings = {"max_steps": 2, "batch_size": 2, "window_length": 48, "stride": 48, "progress": False}
     data = load_dataset(str(corpus))

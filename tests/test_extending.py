@@ -14,8 +14,8 @@ PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 USE = """
 import sys, pixelbytes_hf
 from datasets import load_dataset
-from pixelbytes_hf.cli import main
-from pixelbytes_hf.runs import Run
+from pixelbytes_hf.cli.main import main
+from pixelbytes_hf.runs.run_folder import Run
 assert pixelbytes_hf.__file__.startswith(sys.argv[1]), pixelbytes_hf.__file__
 tiny = '{"objective": "smoothed", "embedding_dim": 12, "mixer_config": {"hidden_size": 16, "num_hidden_layers": 1}}'
 train = ["train", "--dataset", sys.argv[2], "--preset", "mini", "--output-dir", "run", "--model", tiny]
@@ -34,7 +34,7 @@ def patched(tmp_path_factory):
         pytest.skip("git is absent, which applies the page's diffs")
     folder = tmp_path_factory.mktemp("patched")
     for package in ("pixelbytes_hf", "dataset_builder", "tests"):
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "data"))
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "reference"))
     for name, content in re.findall(r"```python file=(\S+)\n(.*?)```", PAGE, re.DOTALL):
         assert not (folder / name).exists()
         (folder / name).write_text(content)

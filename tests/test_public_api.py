@@ -52,7 +52,7 @@ def test_auto_classes_know_the_package(tmp_path):
         processor(images=picture, videos=picture)
 
 
-@pytest.mark.parametrize("first", ["pixelbytes_hf.mixer_lstm", "transformers.modeling_layers"])
+@pytest.mark.parametrize("first", ["pixelbytes_hf.mixers.mixer_lstm", "transformers.modeling_layers"])
 def test_any_module_may_be_imported_first(first):
     code = (
         f"import pixelbytes_hf, {first}; from transformers import AutoModel\n"

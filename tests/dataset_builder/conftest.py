@@ -11,7 +11,7 @@ import pytest
 
 from dataset_builder.creatures import ATTRIBUTES, CRY_RATE_HZ, cry, draw
 from dataset_builder.pokemon import CRY_FOLDER, CSV_FOLDER, SPRITE_FOLDER
-from pixelbytes_hf.media import Sound, write_gif, write_sound
+from pixelbytes_hf.tokens.media import Sound, write_gif, write_sound
 
 NUM_SPECIES = 12
 TABLES = {
@@ -105,5 +105,5 @@ def host(pokeapi, monkeypatch):
 @pytest.fixture(scope="session")
 def parity_builder() -> dict[str, np.ndarray]:
     """Return what the paper's code made of synthetic inputs."""
-    with np.load(Path(__file__).parents[1] / "data" / "parity_builder.npz") as cases:
+    with np.load(Path(__file__).parents[1] / "reference" / "parity_builder.npz") as cases:
         return dict(cases)

@@ -21,9 +21,9 @@ from dataset_builder.control import (
     make_signals,
 )
 from dataset_builder.linear_systems import Plant, draw_systems, read_system, simulate
-from pixelbytes_hf.presets import get_preset
-from pixelbytes_hf.tokenization_pixelbytes import ActionPixelBytesTokenizer
-from pixelbytes_hf.windows import tokenize_dataset
+from pixelbytes_hf.data.windows import tokenize_dataset
+from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
+from pixelbytes_hf.training.presets import get_preset
 
 SIXTEEN_BITS = 1 / 32768
 
@@ -145,7 +145,7 @@ def test_card_says_what_the_channels_are(built):
 
 @pytest.mark.slow
 def test_command_line_builds_it(tmp_path):
-    from pixelbytes_hf.cli import main
+    from pixelbytes_hf.cli.main import main
 
     assert main(["build", "--config", "control", "--out", str(tmp_path / "x")]) == 0
     splits = load_dataset(str(tmp_path / "x"), cache_dir=str(tmp_path / "cache"))

@@ -18,7 +18,7 @@ from dataset_builder.creatures import (
     measure_sprite,
     read_attributes,
 )
-from pixelbytes_hf.vocabulary import NES_COLOURS, PAPER_BYTES
+from pixelbytes_hf.tokens.vocabulary import NES_COLOURS, PAPER_BYTES
 
 any_attributes = st.fixed_dictionaries({name: st.sampled_from(values) for name, values in ATTRIBUTES.items()})
 seeds = st.integers(0, 10**6)

@@ -4,7 +4,7 @@ from skimage.color import rgb2lab
 
 from dataset_builder import build
 from dataset_builder.fit_palette import fit_colours, mean_distance, read_sprites, sample_pixels
-from pixelbytes_hf.palette import FITTED_COLOURS
+from pixelbytes_hf.tokens.palette import FITTED_COLOURS
 
 
 def test_stored_palette_is_complete():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dataset_builder.pixelize import pixelize_frames, pixelize_gif
-from pixelbytes_hf.media import Frames, read_frames
-from pixelbytes_hf.vocabulary import NES_COLOURS
+from pixelbytes_hf.tokens.media import Frames, read_frames
+from pixelbytes_hf.tokens.vocabulary import NES_COLOURS
 
 
 def test_pixels_equal_the_papers_synthetic_cases(parity_builder):

@@ -1,1 +1,0 @@
-"""Templates of the cards that go with a checkpoint, and the cards of the checkpoints that exist."""

@@ -1,0 +1,365 @@
+"""The command line: ``pixelbytes build | train | evaluate | compare | generate | presets | quickstart | push | demo``.
+
+Parses arguments and calls the library; a bad input ends with one line that says what was wrong, and exit code 2;
+a comparison with failed runs ends with exit code 1.
+"""
+
+import argparse
+import dataclasses
+import inspect
+import json
+import re
+import sys
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from ..compare.settings import ComparisonConfig
+from ..training.presets import PRESETS, TrainingConfig, get_preset
+from .build import add_build, build_corpus
+from .publish import add_demo, add_push, demo, push
+
+EVERY, NUM_DRAWS = 16, 16  # of an evaluation: a sixteenth of the tokens, a quarter of a comparison's draws
+PRESET_HELP = "name of a preset, which says model, tokenizer and settings; `pixelbytes presets` lists them"
+BAD_INPUT = 2
+SOME_FAILED = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0, or 1 or 2 after a message on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        code = options.run(options)
+    except (ValueError, TypeError, OSError) as error:
+        if options.traceback:
+            raise
+        print(f"pixelbytes {options.command}: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return code or 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pixelbytes", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, add, run in (
+        ("build", add_build, build_corpus),
+        ("train", _add_train, _train),
+        ("evaluate", _add_evaluate, _evaluate),
+        ("compare", _add_compare, _compare),
+        ("generate", _add_generate, _generate),
+        ("presets", lambda command: None, _presets),
+        ("quickstart", _add_quickstart, _quickstart),
+        ("push", add_push, push),
+        ("demo", add_demo, demo),
+    ):
+        summary = (run.__doc__ or "").splitlines()[0]
+        command = commands.add_parser(name, help=summary, description=summary)
+        add(command)
+        command.add_argument("--traceback", action="store_true", help="show where an error came from")
+        command.set_defaults(run=run)
+    return parser
+
+
+def _add_train(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dataset", required=True, help="folder or Hub name of a corpus")
+    command.add_argument("--preset", required=True, choices=sorted(PRESETS), metavar="PRESET", help=PRESET_HELP)
+    command.add_argument("--output-dir", required=True, help="run folder to make")
+    command.add_argument("--resume", action="store_true", help="go on from the newest complete checkpoint")
+    command.add_argument(
+        "--start-from", metavar="CHECKPOINT", help="folder or Hub name of a model to train further, with its tokenizer"
+    )
+    command.add_argument("--model", type=_json_object, metavar="JSON", help="settings of the model, over the preset's")
+    command.add_argument("--tokenizer", type=_json_object, metavar="JSON", help="settings of the tokenizer, likewise")
+    _add_fields(command.add_argument_group("settings of the run, over the preset's"), TrainingConfig)
+
+
+def _train(options: argparse.Namespace) -> None:
+    """Train a preset on a corpus."""
+    from datasets import load_dataset
+
+    from ..training.train import build_tokenizer, tokenizer_class, train
+
+    names = {field.name for field in dataclasses.fields(TrainingConfig)}
+    overrides = {name: value for name, value in vars(options).items() if name in names}
+    plan = get_preset(options.preset)
+    known = inspect.signature(tokenizer_class(plan.tokenizer_class)).parameters
+    if unknown := sorted((options.tokenizer or {}).keys() - known):
+        raise ValueError(f"the tokenizer has no setting {unknown}: expected names among {sorted(known)}")
+    if options.tokenizer and options.start_from:
+        raise ValueError(f"--tokenizer must not be given with --start-from, got {options.tokenizer}")
+    plan = plan.replace(tokenizer=options.tokenizer)
+    data = load_dataset(options.dataset)
+    folder = train(
+        data,
+        plan,
+        options.output_dir,
+        tokenizer=None if options.start_from else build_tokenizer(plan),
+        model=options.model,
+        start_from=options.start_from,
+        resume=options.resume,
+        **overrides,
+    )
+    print(folder)
+
+
+def _add_evaluate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run_folder", metavar="RUN", help="run folder")
+    command.add_argument("--dataset", required=True, help="folder or Hub name of a corpus")
+    command.add_argument("--split", default="test", help="split to evaluate (default: %(default)s)")
+    command.add_argument("--window-length", type=int, default=1024, help="tokens read at once (default: %(default)s)")
+    command.add_argument(
+        "--batch-size", type=int, default=16, help="records or windows read together (default: %(default)s)"
+    )
+    command.add_argument(
+        "--state",
+        choices=("carried", "zero"),
+        default="carried",
+        help="what a window starts from: what the model kept of the record's earlier ones, or nothing, as always "
+        "with the objectives last, masked and diffusion (default: %(default)s)",
+    )
+    command.add_argument(
+        "--every",
+        type=_positive,
+        help="objective last: score one token in so many, as each takes a pass over a window of its own "
+        f"(default: {EVERY})",
+    )
+    command.add_argument(
+        "--num-draws",
+        type=_positive,
+        help="objectives masked and diffusion: read every window so often, each time with other tokens hidden "
+        f"(default: {NUM_DRAWS})",
+    )
+    command.add_argument("--no-baselines", action="store_true", help="leave out the models without a network")
+    command.add_argument("--out", help="JSON to write; by default evaluation-SPLIT.json in the run folder")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    """Print bits per new token of a run beside the trivial baselines."""
+    from datasets import load_dataset
+
+    from ..data.windows import tokenize_dataset
+    from ..evaluation.evaluation import evaluate_baselines, evaluate_model, format_table, write_results
+    from ..runs.files import read_json
+    from ..runs.run_folder import Run
+    from ..training.train import RECORD_NAME
+
+    if options.split == "train" and not options.no_baselines:
+        raise ValueError("baselines count the split 'train': evaluate another, or pass --no-baselines")
+    run, folder = Run.load(options.run_folder), Path(options.run_folder).resolve()
+    data = load_dataset(options.dataset)
+    for split in (options.split, *(() if options.no_baselines else ("train",))):
+        if split not in data:
+            raise ValueError(f"dataset {options.dataset!r} has no split {split!r}: it has {sorted(data)}")
+    corpus = tokenize_dataset(data[options.split], run.tokenizer)
+    results = {
+        f"run {folder.name}": evaluate_model(
+            run.model,
+            corpus,
+            window_length=options.window_length,
+            batch_size=options.batch_size,
+            state=options.state,
+            **_settings_of_objective(run.model.objective, options),
+            seed=read_json(folder / RECORD_NAME)["settings"]["seed"],
+        )
+    }
+    if not options.no_baselines:
+        results |= evaluate_baselines(tokenize_dataset(data["train"], run.tokenizer), corpus)
+    write_results(results, options.out or folder / f"evaluation-{options.split}.json")
+    print(format_table(results))
+
+
+def _settings_of_objective(objective: Any, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of an evaluation that only some objectives have."""
+    chosen = {}
+    for name, default, is_used in (
+        ("every", EVERY, objective.name == "last"),
+        ("num_draws", NUM_DRAWS, getattr(objective, "is_corrupted", False)),
+    ):
+        given = getattr(options, name)
+        if given is not None and not is_used:
+            raise ValueError(
+                f"--{name.replace('_', '-')} must not be given with the objective {objective.name!r}, got {given}"
+            )
+        if is_used:
+            chosen[name] = default if given is None else given
+    return chosen
+
+
+def _add_compare(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--presets", nargs="+", required=True, choices=sorted(PRESETS), metavar="PRESET", help=PRESET_HELP
+    )
+    command.add_argument("--dataset", required=True, help="folder or Hub name of a corpus")
+    command.add_argument(
+        "--output-dir",
+        required=True,
+        help="folder to make, or one to go on in: finished runs stay, interrupted ones go on from their checkpoint",
+    )
+    command.add_argument("--jobs", type=_positive, default=1, help="runs at a time; they share the processors")
+    command.add_argument(
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=[0, 1, 2],
+        help="seeds; every preset is trained once with each (default: 0 1 2)",
+    )
+    group = command.add_argument_group("what all runs share", "either --tokens or --seconds is required")
+    _add_fields(group, ComparisonConfig, shows_defaults=True, leave_out=("seeds",))
+
+
+def _compare(options: argparse.Namespace) -> int:
+    """Train and evaluate several presets with several seeds under one budget, and print the table."""
+    from datasets import load_dataset
+
+    from ..compare.compare import compare
+    from ..compare.report import format_report
+
+    names = {field.name for field in dataclasses.fields(ComparisonConfig)} - {"seeds"}
+    given = {name: value for name, value in vars(options).items() if name in names}
+    settings = ComparisonConfig(seeds=tuple(options.seeds), **given)
+    result = compare(options.presets, load_dataset(options.dataset), options.output_dir, settings, jobs=options.jobs)
+    print(format_report(result))
+    for run in result["failures"]:
+        print(f"pixelbytes compare: {run['preset']}, seed {run['seed']} failed: {run['reason']}", file=sys.stderr)
+    return SOME_FAILED if result["failures"] else 0
+
+
+def _add_generate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run_folder", metavar="RUN", help="run folder")
+    command.add_argument("--out", required=True, help="folder for creature.gif, cry.wav and description.txt")
+    command.add_argument("--text", help="sentence to begin from")
+    command.add_argument("--image", help="picture file to begin from")
+    command.add_argument("--audio", help="sound file to begin from")
+    command.add_argument(
+        "--layout",
+        help="comma-separated text, image, audio, or a layout as JSON; default: the rest",
+        type=_read_layout,
+    )
+    command.add_argument(
+        "--keep", type=_positive, help="begin from only this many tokens, and continue the medium they end in"
+    )
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--greedy", action="store_true", help="take the likeliest token instead of drawing one")
+    command.add_argument("--temperature", type=float)
+    command.add_argument("--top-k", type=int)
+    command.add_argument("--top-p", type=float)
+
+
+def _generate(options: argparse.Namespace) -> None:
+    """Make a sprite, a cry or a description from any of them."""
+    from ..runs.run_folder import Run, write_media
+
+    run = Run.load(options.run_folder)
+    prompts = {
+        name: [getattr(options, name)] for name in ("text", "image", "audio") if getattr(options, name) is not None
+    }
+    if not prompts:
+        raise ValueError("nothing to begin from: expected --text, --image or --audio")
+    if options.layout is not None:
+        layout = options.layout
+    elif options.keep is not None:
+        layout = run.layout_from(options.keep, **{name: value for name, [value] in prompts.items()})
+    else:
+        layout = run.layout_after(list(prompts))
+    chosen = ("temperature", "top_k", "top_p")
+    settings = {name: getattr(options, name) for name in chosen if getattr(options, name) is not None}
+    settings |= {"do_sample": not options.greedy} | ({} if options.greedy else {"seed": options.seed})
+    [record] = run.create(**prompts, layout=layout, keep=options.keep, **settings)
+    for path in write_media(record, options.out):
+        print(path)
+
+
+def _presets(options: argparse.Namespace) -> None:
+    """List the presets with their sizes."""
+    from .preset_list import format_presets
+
+    print(format_presets(PRESETS))
+
+
+def _add_quickstart(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", default="outputs/quickstart", help="folder to make")
+    command.add_argument("--seed", type=int, default=0)
+
+
+def _quickstart(options: argparse.Namespace) -> None:
+    """Build the embedded corpus, train on it, evaluate, and make creatures: the whole path in minutes."""
+    from .quickstart import run_quickstart
+
+    print(run_quickstart(options.out, seed=options.seed))
+
+
+def _read_layout(text: str) -> Any:
+    return _json_object(text) if text.lstrip().startswith("{") else [name.strip() for name in text.split(",")]
+
+
+def _add_fields(command: Any, settings: Any, *, shows_defaults: bool = False, leave_out: Sequence[str] = ()) -> None:
+    """Add an option for every field of a class of settings, explained as in its docstring."""
+    explained = _explanations(settings)
+    for field in dataclasses.fields(settings):
+        if field.name in leave_out:
+            continue
+        text = explained.get(field.name, "")  # python -OO has no docstrings
+        if shows_defaults and field.default not in (None, dataclasses.MISSING):
+            text = f"{text} (default: {field.default})"
+        name = f"--{field.name.replace('_', '-')}"
+        command.add_argument(name, default=argparse.SUPPRESS, help=text, **_reader(field.type))
+
+
+def _explanations(settings: Any) -> dict[str, str]:
+    """Return what the docstring of a class says of its arguments, by name, as argparse wants its help."""
+    arguments = inspect.cleandoc(settings.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
+    items = re.findall(r"^    (\w+): (.+?)(?=^    \w|\Z)", arguments, flags=re.MULTILINE | re.DOTALL)
+    return {name: " ".join(re.sub("`+", "", text).split()).rstrip(".").replace("%", "%%") for name, text in items}
+
+
+def _reader(annotation: Any) -> dict[str, Any]:
+    """Return argparse's settings for a field of that type: numbers and names as they are, the rest as JSON."""
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return {"type": _or_none(next(kind for kind in get_args(annotation) if kind is not type(None)))}
+    if origin is Literal:
+        return {"choices": get_args(annotation)}
+    if annotation is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    if origin in (Mapping, tuple):
+        return {"type": _json_object if origin is Mapping else _json_list, "metavar": "JSON"}
+    return {"type": annotation}
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    value = _parse_json(text)
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"expected a JSON object such as '{{\"name\": 1}}', got {text!r}")
+    return value
+
+
+def _json_list(text: str) -> tuple[Any, ...]:
+    value = _parse_json(text)
+    if not isinstance(value, list):
+        raise argparse.ArgumentTypeError(f"expected a JSON list such as '[0.9, 0.95]', got {text!r}")
+    return tuple(value)
+
+
+def _parse_json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"expected JSON, got {text!r}: {error}") from error
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {value}")
+    return value
+
+
+def _or_none(kind: type) -> Any:
+    def read(text: str) -> Any:
+        return None if text.lower() == "none" else kind(text)
+
+    read.__name__ = f"{kind.__name__} or none"  # argparse shows it in messages
+    return read

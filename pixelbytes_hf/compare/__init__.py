@@ -1,0 +1,1 @@
+"""Comparisons of several presets over several seeds at an equal budget."""

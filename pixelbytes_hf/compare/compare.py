@@ -1,0 +1,283 @@
+"""Comparing presets: each trained with several seeds under one budget, evaluated on the same records.
+
+Knows presets, seeds, budgets and what is already done; one run is in `compare_run`, tables and figures are in
+`compare_report`. The folder of a comparison holds ``data`` (tokenized corpora by fingerprint), ``runs`` (run folders),
+``results`` (the figures of finished runs), ``logs`` and the report. A finished run is never repeated, an interrupted
+one goes on from its checkpoint.
+"""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..data.windows import COLUMNS, TokenCorpus, tokenize_dataset
+from ..evaluation.evaluation import evaluate_baselines, write_results
+from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
+from ..runs.files import read_json, write_json
+from ..training.presets import Preset, get_preset
+from ..training.train import build_tokenizer
+from .report import write_report
+from .run import Folders, Job, count_steps, describe_machine, run_job
+from .settings import ComparisonConfig
+
+FORMAT_VERSION = 1
+RESULTS_NAME = "results.json"
+POLL_SECONDS = 0.2
+UNLIMITED_STEPS = 1_000_000_000
+
+
+def compare(
+    presets: Sequence[str] | Mapping[str, Preset],
+    data: Mapping[str, Any],
+    output_dir: str | os.PathLike[str],
+    settings: ComparisonConfig,
+    *,
+    jobs: int = 1,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Train and evaluate every preset with every seed, and write ``results.json``, ``table.md`` and figures.
+
+    A run that fails does not end the comparison: it is named in ``failures`` with its reason.
+
+    Args:
+        presets: Names, or presets of one's own by name.
+        data: `datasets.Dataset` by split: ``train``, ``validation`` and the split that is evaluated.
+        output_dir: Folder to make, or of a comparison to go on with.
+        settings: What all runs share.
+        jobs: Processes at a time, which share the processors; 0 runs in this process, where a crash ends everything
+            and peak memory is not known.
+        progress: Whether to show progress bars.
+
+    Returns:
+        What ``results.json`` holds: ``settings``, ``presets``, ``corpora``, ``runs``, ``failures``, ``baselines``,
+        ``machine``.
+
+    Raises:
+        ValueError: If a name is unknown, a split is missing, or a finished run had other settings.
+    """
+    named = dict(presets) if isinstance(presets, Mapping) else {name: get_preset(name) for name in presets}
+    if not named or jobs < 0:
+        raise ValueError(f"expected presets and jobs >= 0, got {list(named)} and {jobs}")
+    folders = Folders(Path(output_dir))
+    plans = {name: _share_settings(plan, settings) for name, plan in named.items()}
+    corpora = _tokenize(plans, data, folders, settings, progress=progress)
+    all_jobs = [
+        _make_job(name, plan, seed, corpora[name], settings) for seed in settings.seeds for name, plan in plans.items()
+    ]
+    done = _find_finished(all_jobs, folders)
+    open_jobs = [job for job in all_jobs if job.label not in done]
+    failures = {}
+    with tqdm(total=len(all_jobs), initial=len(done), desc="compare", unit="run", disable=not progress) as bar:
+        runner = _run_here(open_jobs, folders, bar) if jobs == 0 else _run_processes(open_jobs, folders, jobs, bar)
+        for job, reason in runner:
+            bar.update()
+            if reason is None:
+                done[job.label] = read_json(folders.result(job.label))
+            else:
+                failures[job.label] = {"preset": job.name, "seed": job.seed, "reason": reason}
+    result = {
+        "format_version": FORMAT_VERSION,
+        "settings": dataclasses.asdict(settings),
+        "presets": {name: plan.to_dict() for name, plan in plans.items()},
+        "corpora": {name: _describe_corpora(parts) for name, parts in corpora.items()},
+        "runs": [{"preset": j.name, "seed": j.seed, **done[j.label]} for j in all_jobs if j.label in done],
+        "failures": list(failures.values()),
+        "baselines": _score_baselines(corpora, folders, progress=progress) if settings.baselines else {},
+        "machine": describe_machine(),
+    }
+    write_results(result, folders.root / RESULTS_NAME)
+    result = read_json(folders.root / RESULTS_NAME)
+    write_report(result, folders.root)
+    return result
+
+
+def _share_settings(plan: Preset, settings: ComparisonConfig) -> Preset:
+    shared = {name: getattr(settings, name) for name in ("window_length", "batch_size", "accumulation")}
+    stride = min(settings.stride or plan.training.stride, settings.window_length)
+    budget: dict[str, Any] = {"max_seconds": settings.seconds}
+    if settings.seconds is not None:
+        budget |= {"max_steps": UNLIMITED_STEPS, "eval_steps": UNLIMITED_STEPS}
+    is_second = plan.tokenizer_class == ActionPixelBytesTokenizer.__name__
+    return plan.replace(
+        tokenizer=settings.tokenizer if is_second else None,
+        **{**settings.training, **shared, **budget, "stride": stride},
+    )
+
+
+def _make_job(
+    name: str, plan: Preset, seed: int, corpora: Mapping[str, TokenCorpus], settings: ComparisonConfig
+) -> Job:
+    plan = plan.replace(seed=seed)
+    if settings.tokens is not None:
+        steps = count_steps(corpora["train"], plan, settings.tokens)
+        every = -(-steps // settings.validations)
+        plan = plan.replace(max_steps=steps, eval_steps=every, save_steps=every)
+    evaluation = {
+        "window_length": settings.window_length,
+        "batch_size": settings.evaluation_batch_size,
+        "state": settings.state,
+        "num_draws": settings.num_draws,
+        "every": settings.every if plan.model["objective"] == "last" else 1,
+        "per_record": True,
+    }
+    fingerprints = {part: corpora[part].fingerprint for part in ("train", "validation", "test")}
+    return Job(
+        name=name,
+        plan=plan,
+        corpora=fingerprints,
+        evaluation=evaluation,
+        num_continuations=settings.continuations or 0,
+    )
+
+
+def _tokenize(
+    plans: Mapping[str, Preset],
+    data: Mapping[str, Any],
+    folders: Folders,
+    settings: ComparisonConfig,
+    *,
+    progress: bool,
+) -> dict[str, dict[str, TokenCorpus]]:
+    """Return the corpora of every preset, written where the runs find them; each tokenizer reads the data once."""
+    splits = {"train": "train", "validation": "validation", "test": settings.split}
+    if missing := sorted(set(splits.values()) - set(data)):
+        raise ValueError(f"data has no split {missing}: it has {sorted(data)}")
+    limits = {"train": None, "validation": settings.validation_records, "test": settings.max_records}
+    by_tokenizer: dict[str, dict[str, TokenCorpus]] = {}
+    for plan in plans.values():
+        key = _tokenizer_key(plan)
+        if key not in by_tokenizer:
+            by_tokenizer[key] = {
+                part: _tokenize_split(data[split], plan, limits[part], progress=progress)
+                for part, split in splits.items()
+            }
+            for corpus in by_tokenizer[key].values():
+                if not folders.corpus(corpus.fingerprint).exists():
+                    corpus.save(folders.corpus(corpus.fingerprint))
+    return {name: by_tokenizer[_tokenizer_key(plan)] for name, plan in plans.items()}
+
+
+def _tokenize_split(dataset: Any, plan: Preset, limit: int | None, *, progress: bool) -> TokenCorpus:
+    if limit is not None and limit < len(dataset):
+        dataset = dataset.select(np.linspace(0, len(dataset) - 1, limit).round().astype(int))
+    return tokenize_dataset(dataset, build_tokenizer(plan), columns=COLUMNS, progress=progress)
+
+
+def _tokenizer_key(plan: Preset) -> str:
+    return json.dumps([plan.tokenizer_class, plan.tokenizer], sort_keys=True)
+
+
+def _find_finished(jobs: Iterable[Job], folders: Folders) -> dict[str, Any]:
+    """Return the results that are there, by label, after checking that they are of these jobs."""
+    found = {}
+    for job in jobs:
+        if folders.result(job.label).is_file():
+            found[job.label] = read_json(folders.result(job.label))
+            _check_same(found[job.label]["job"], job.to_dict(), job.label)
+    return found
+
+
+def _check_same(old: Mapping[str, Any], new: Mapping[str, Any], place: str) -> None:
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            _check_same(before, after, f"{place}.{name}")
+        elif before != after:
+            raise ValueError(
+                f"the finished run had other settings: {place}.{name} was {before!r}, got {after!r}; expected the "
+                "same, or another output folder"
+            )
+
+
+def _run_here(jobs: Iterable[Job], folders: Folders, bar: Any) -> Iterator[tuple[Job, str | None]]:
+    for job in jobs:
+        bar.set_postfix_str(job.label)
+        try:
+            run_job(job, folders, is_alone=False)
+        except Exception as error:  # the other runs are to go on; the reason is kept and reported
+            yield job, f"{type(error).__name__}: {error}"
+        else:
+            yield job, None
+
+
+def _run_processes(
+    jobs: Sequence[Job], folders: Folders, num_processes: int, bar: Any
+) -> Iterator[tuple[Job, str | None]]:
+    """Run each job in a process of its own, so many at a time, and yield those that end."""
+    waiting, running = list(jobs), {}
+    threads = max((os.cpu_count() or 1) // num_processes, 1)
+    try:
+        while waiting or running:
+            while waiting and len(running) < num_processes:
+                job = waiting.pop(0)
+                running[_start(job, folders, threads)] = job
+                bar.set_postfix_str(", ".join(sorted(job.label for job in running.values())))
+            time.sleep(POLL_SECONDS)
+            for process in [process for process in running if process.poll() is not None]:
+                job = running.pop(process)
+                yield job, _reason(process.returncode, folders.log(job.label))
+    finally:
+        for process in running:
+            process.terminate()
+            process.wait()
+
+
+def _start(job: Job, folders: Folders, threads: int) -> "subprocess.Popen[bytes]":
+    for path in (folders.job(job.label), folders.log(job.label)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(folders.job(job.label), job.to_dict())
+    given = os.environ.get("OMP_NUM_THREADS")
+    environment = {**os.environ, "OMP_NUM_THREADS": given or str(threads), "TQDM_DISABLE": "1"}
+    source = str(Path(__file__).parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "pixelbytes_hf.compare.run", str(folders.job(job.label))]
+    with folders.log(job.label).open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+
+
+def _reason(code: int, log: Path) -> str | None:
+    """Return why a process failed, or None: the last line of its log, where an exception is named."""
+    if code == 0:
+        return None
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    if code < 0:
+        return f"killed by signal {-code}; see {log}"
+    return lines[-1] if lines else f"exit code {code}, and nothing in {log}"
+
+
+def _score_baselines(
+    corpora: Mapping[str, Mapping[str, TokenCorpus]], folders: Folders, *, progress: bool
+) -> dict[str, Any]:
+    """Return the baselines of every evaluated corpus by its fingerprint; kept on disk, as they are slow."""
+    results = {}
+    for parts in corpora.values():
+        train, test = parts["train"], parts["test"]
+        if test.fingerprint in results:
+            continue
+        path = folders.result(f"baselines-{train.fingerprint[:16]}-{test.fingerprint[:16]}")
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_results(evaluate_baselines(train, test, progress=progress), path)
+        results[test.fingerprint] = read_json(path)
+    return results
+
+
+def _describe_corpora(parts: Mapping[str, TokenCorpus]) -> dict[str, Any]:
+    return {
+        part: {
+            "fingerprint": corpus.fingerprint,
+            "num_records": corpus.num_records,
+            "num_tokens": corpus.num_tokens,
+            "vocabulary": corpus.vocabulary.size,
+        }
+        for part, corpus in parts.items()
+    }

@@ -1,0 +1,1 @@
+"""Control signals: models of linear systems, and tasks that steer them."""

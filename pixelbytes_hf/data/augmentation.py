@@ -1,0 +1,87 @@
+"""Augmentation: records that are as good as those in the corpus, and are not in it.
+
+A sprite seen in a mirror is a sprite, and a sound of the opposite polarity sounds the same. Shapes and end marks stay
+where they are, so that contexts are computed from an augmented record as from any other. Knows ids and shapes; knows
+nothing about files or models.
+
+Shapes: L positions of a record, T frames, H rows, W columns.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..tokens.grid import Ids, Shape
+from ..tokens.vocabulary import Vocabulary
+
+_STREAM = 3  # which stream of random numbers
+
+
+class Flips(NamedTuple):
+    """What is done to a record.
+
+    Attributes:
+        mirror: Turn pictures left to right.
+        invert: Turn the sign of every amplitude.
+    """
+
+    mirror: bool
+    invert: bool
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What may be done to records, each with probability one half.
+
+    Args:
+        mirror: Whether pictures may be turned left to right. A text that says where something is would become false.
+        invert: Whether sounds may be turned upside down.
+    """
+
+    mirror: bool = False
+    invert: bool = False
+
+    def draw(self, seed: int, epoch: int, index: int) -> Flips:
+        """Return what is done to the record of a window in an epoch, a pure function of the arguments."""
+        if not (self.mirror or self.invert):
+            return Flips(False, False)
+        first, second = np.random.default_rng((seed, epoch, index, _STREAM)).random(2) < 0.5
+        return Flips(self.mirror and bool(first), self.invert and bool(second))
+
+
+def flip_record(ids: Ids, shapes: Sequence[Shape], flips: Flips, vocabulary: Vocabulary) -> Ids:
+    """Return a record with all its pictures or sounds flipped; flipping twice gives the record.
+
+    Args:
+        ids: Its raster stream, (L,).
+        shapes: Its segments' shapes.
+        flips: What to do.
+        vocabulary: The tables; its levels must lie symmetrically about zero for `invert`.
+
+    Returns:
+        (L,), dtype of `ids`; `ids` itself where there is nothing to do.
+
+    Raises:
+        ValueError: If amplitudes are to be inverted and the levels are not symmetrical.
+    """
+    if not (flips.mirror or flips.invert):
+        return ids
+    result = ids.copy()
+    stop = 0
+    for shape in shapes:
+        start, stop = stop, stop + shape.size
+        if flips.mirror and shape.modality == "image":
+            grid = result[start:stop].reshape(shape[1:])
+            # the last column holds the marks that end rows
+            grid[:, :, :-1] = grid[:, :, -2::-1].copy()
+    return _invert_levels(result, vocabulary) if flips.invert else result
+
+
+def _invert_levels(ids: Ids, vocabulary: Vocabulary) -> Ids:
+    levels, table = vocabulary.level_ids, np.asarray(vocabulary.levels)
+    if not np.allclose(table, -table[::-1]):
+        raise ValueError("the vocabulary's levels must be symmetrical about zero to invert sounds, got others")
+    is_level = (ids >= levels.start) & (ids < levels.stop)
+    return np.where(is_level, levels.start + levels.stop - 1 - ids.astype(np.int64), ids).astype(ids.dtype)

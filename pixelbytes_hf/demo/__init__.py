@@ -1,0 +1,1 @@
+"""The demo page, in Gradio, and the same page as a Space."""

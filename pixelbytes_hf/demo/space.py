@@ -1,0 +1,162 @@
+"""The demo page as a Space of the Hub: a folder that runs by itself, and its way to the Hub.
+
+The folder holds the run, the package's sources, ``app.py``, ``requirements.txt`` and the card, so that a Space needs
+no registry entry of ours: only libraries that everybody installs.
+"""
+
+import re
+import shutil
+from importlib.metadata import requires, version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..hub.requests import remote_files
+from ..hub.upload import NEVER_DELETED, Published, publish_folder
+from ..runs.corpus_layout import LAYOUT_NAME
+from ..runs.run_folder import Run
+from .views import name_media
+
+DISTRIBUTION = "pixelbytes-hf"
+TEMPLATE_NAME = "space.md.jinja"
+PYTHON_VERSION = "3.11"
+# what the page never imports
+NOT_NEEDED = ("accelerate", "datasets", "jinja2", "matplotlib", "tqdm")
+RUN_NAME, SOURCES_NAME = "run", "pixelbytes_hf"
+# of a Space that is ours to replace; the first of one written before the package had rooms
+MARKS = frozenset([f"{SOURCES_NAME}/demo_page.py", f"{SOURCES_NAME}/demo/page.py"])
+RUN_FILES = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json",
+             "tokenizer_config.json", "vocab.json", LAYOUT_NAME)  # fmt: skip
+APP = '''"""The demo page, served as a Space or by ``python app.py``."""
+
+from pathlib import Path
+
+from pixelbytes_hf.demo.page import open_page
+
+if __name__ == "__main__":
+    open_page(Path(__file__).parent / "run")
+'''
+
+
+def write_space(run_folder: str | Path, folder: str | Path, *, title: str = "PixelBytes") -> list[Path]:
+    """Write a Space that shows a run.
+
+    Args:
+        run_folder: That `train` made; its checkpoints for resuming are left out.
+        folder: Folder to make.
+        title: Of the Space.
+
+    Returns:
+        The files written, sorted.
+
+    Raises:
+        FileNotFoundError: If the run has no checkpoint or no layout.
+        FileExistsError: If `folder` exists and is not empty.
+    """
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise FileExistsError(f"folder {str(target)!r} is not empty: expected a free name")
+    run = Run.load(run_folder)
+    for name in (RUN_NAME, SOURCES_NAME, "dataset_builder"):
+        (target / name).mkdir(parents=True)
+    for pattern in RUN_FILES:
+        for path in Path(run_folder).glob(pattern):
+            shutil.copyfile(path, target / RUN_NAME / path.name)
+    _copy_sources(target)
+    (target / "app.py").write_text(APP, encoding="utf-8")
+    (target / "requirements.txt").write_text("\n".join(requirements()) + "\n", encoding="utf-8")
+    (target / "README.md").write_text(render_card(run, title=title), encoding="utf-8")
+    return sorted(path for path in target.rglob("*") if path.is_file())
+
+
+def push_space(folder: str | Path, repo_id: str, *, private: bool = False, token: str | None = None) -> Published:
+    """Publish a written Space in one commit; what an older one had besides is deleted.
+
+    Args:
+        folder: That `write_space` made.
+        repo_id: Space, ``user/name``; made if absent.
+        private: Whether only its owner shall see it.
+        token: Of the Hub; by default the one that is logged in.
+
+    Raises:
+        FileNotFoundError: If the folder is no Space.
+        ValueError: If a Space of that name shows something else.
+    """
+    for name in ("app.py", "requirements.txt", "README.md", f"{RUN_NAME}/config.json"):
+        if not (Path(folder) / name).is_file():
+            raise FileNotFoundError(f"{str(folder)!r} has no {name}: expected a folder that write_space made")
+    there = sorted({*remote_files(repo_id, "space", token=token)} - {*NEVER_DELETED, "README.md"})
+    if there and not MARKS & set(there):
+        raise ValueError(
+            f"{repo_id} is a Space that shows something else, and would lose {len(there)} files ({there[0]}, ...): "
+            "expected a free name, or a Space of an earlier demo"
+        )
+    return publish_folder(
+        folder, repo_id, repo_type="space", private=private, message="Show a run", token=token, delete_others=True
+    )
+
+
+def requirements() -> list[str]:
+    """Return the libraries that the page needs, with the versions that this package asks for."""
+    chosen = []
+    for line in requires(DISTRIBUTION) or ():
+        requirement, _, marker = line.partition(";")
+        name = re.split(r"[^\w-]", requirement.strip(), maxsplit=1)[0]
+        if ('extra == "demo"' in marker) if marker else (name not in NOT_NEEDED):
+            chosen.append(requirement.strip())
+    return sorted(chosen)
+
+
+def render_card(run: Run, *, title: str) -> str:
+    """Return the README of a Space, with what the Hub reads at its head."""
+    from huggingface_hub import SpaceCardData
+    from jinja2 import Environment, StrictUndefined
+
+    data = SpaceCardData(
+        title=title,
+        sdk="gradio",
+        sdk_version=version("gradio"),
+        python_version=PYTHON_VERSION,
+        app_file="app.py",
+        tags=["pixelbytes"],
+        emoji="👾",
+        colorFrom="red",
+        colorTo="blue",
+        pinned=False,
+    )
+    template = (files(__package__) / TEMPLATE_NAME).read_text(encoding="utf-8")
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    body = environment.from_string(template).render(title=title, **_facts(run))
+    return f"---\n{data.to_yaml()}\n---\n{body}"
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    segments = run.layout.segments
+    return {
+        "media": name_media(run),
+        "num_parameters": f"{sum(weights.numel() for weights in run.model.parameters()):,}",
+        "vocab_size": run.model.config.vocab_size,
+        "mixer": run.model.config.mixer_config.model_type,
+        "objective": run.model.objective.name,
+        "layout": "; ".join(_describe(segment) for segment in segments),
+    }
+
+
+def _describe(segment: Any) -> str:
+    if segment.modality == "text":
+        return f"a sentence of at most {segment.max_length} letters"
+    if segment.modality == "image":
+        width, height = segment.width or segment.max_width, segment.height or segment.max_height
+        bound = "" if segment.width and segment.height else "at most "
+        return f"a sprite of {segment.frames} frames of {bound}{width} x {height} pixels"
+    return f"a sound of {segment.samples or f'at most {segment.max_samples}'} samples, {segment.channels} channels"
+
+
+def _copy_sources(target: Path) -> None:
+    """Copy the package, and of the corpus builder the one module that the page needs."""
+    from dataset_builder import signals
+
+    ignored = shutil.ignore_patterns("__pycache__", "*.jinja", "evaluate_metrics")
+    shutil.copytree(Path(__file__).parents[1], target / SOURCES_NAME, ignore=ignored, dirs_exist_ok=True)
+    (target / "dataset_builder" / "__init__.py").write_text('"""What the page needs of the corpus builder."""\n')
+    shutil.copyfile(signals.__file__, target / "dataset_builder" / "signals.py")

@@ -1,0 +1,1 @@
+"""Matched bits per new token, the paper's figures, the baselines, tables and pictures of them."""

@@ -1,0 +1,231 @@
+"""Continuations: how alike greedy continuations of records are to what follows, as the paper's first table counts it.
+
+The model reads 64 tokens of a record from a cold start and gives the 16 that follow, each the likeliest. Two groups of
+figures come out: `paper_windows`, the paper's, over the flattened 3x3 windows of the 16 tokens, whatever cells the
+model itself reads; and `tokens`, in which every token counts once and ids are names (`similarity` says what either is
+worth).
+
+Shapes: B windows read together, P prompt tokens, n new tokens, N cells.
+
+Source: `EvaluateMetric`, pixelbytes/modules of fabienfrfr/PixelBytes@7646d6a. Differs on purpose: a window never goes
+on from a record's end to its beginning.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from ..data.token_table import Records
+from ..generation.canvas import ContextSource
+from ..generation.grammar import FreeGrammar
+from ..generation.segment_grammar import LegalIds
+from ..tokens.contexts import causal_window, context_rule, gather_causal_windows
+from ..tokens.grid import Ids, gather_window
+from .similarity import histogram_cosine, ngram_overlap, paper_bleu, paper_cosine, paper_hamming, token_hamming
+
+Metric = Callable[[Ids, Ids], float]
+WINDOW_METRICS: dict[str, Metric] = {"hamming": paper_hamming, "cosine": paper_cosine, "bleu": paper_bleu}
+TOKEN_METRICS: dict[str, Metric] = {
+    "hamming": token_hamming,
+    "histogram_cosine": histogram_cosine,
+    "bleu": paper_bleu,
+    "ngram_overlap": ngram_overlap,
+}
+CONTINUING_OBJECTIVES = ("predictive", "autoregressive", "last")
+
+
+def evaluate_continuations(
+    model: Any,
+    corpus: Records,
+    *,
+    prompt_length: int = 64,
+    num_new: int = 16,
+    num_windows: int | None = 256,
+    seed: int = 0,
+    context: ContextSource = "exact",
+    batch_size: int = 32,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Return how alike a model's greedy continuations are to the records'.
+
+    Args:
+        model: An `aPxBySequenceModel` whose objective predicts the next token.
+        corpus: Records and their vocabulary.
+        prompt_length: Tokens read, P.
+        num_new: Tokens given, n; at least 4, which BLEU needs.
+        num_windows: Windows to score, chosen by the seed alone, so that every model is scored on the same ones; None
+            takes all.
+        seed: Of the choice.
+        context: Where the row of a given token comes from: ``exact``, the tokens before it, or ``model``, the row that
+            the model predicts, as the paper's autoregressive objective does.
+        batch_size: Windows read together; does not change the figures.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        ``paper_windows`` and ``tokens``, each with ``mean`` and ``deviation`` over windows of every metric;
+        ``windows``, how many were scored; ``settings``; ``seconds``.
+
+    Raises:
+        ValueError: If the objective does not predict the next token or reads it, a number is out of range, the
+            vocabularies differ, or no record is long enough.
+    """
+    if model.objective.name not in CONTINUING_OBJECTIVES or model.config.reads_targets:
+        raise ValueError(
+            f"model must predict the next token without reading it, with an objective of {CONTINUING_OBJECTIVES}, "
+            f"got {model.objective.name!r} on {model.config.mixer_config.model_type!r}"
+        )
+    if context == "model" and model.objective.predicted_cells != model.config.context_size:
+        raise ValueError(
+            f"context must be 'exact' with an objective that predicts {model.objective.predicted_cells} of "
+            f"{model.config.context_size} cells, got 'model' with {model.objective.name!r}"
+        )
+    if context not in get_args(ContextSource):
+        raise ValueError(f"context must be one of {get_args(ContextSource)}, got {context!r}")
+    if prompt_length < 1 or num_new < 4 or batch_size < 1:
+        raise ValueError(
+            f"prompt_length and batch_size must be at least 1, num_new 4, got {prompt_length}, {batch_size}, {num_new}"
+        )
+    model.config.check_vocabulary(corpus.vocabulary)
+    start_time, places = time.monotonic(), choose_places(corpus, prompt_length + num_new, num_windows, seed)
+    scores: dict[str, list[list[float]]] = {"paper_windows": [], "tokens": []}
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), tqdm(total=len(places), desc="continue", disable=not progress) as bar:
+            for first in range(0, len(places), batch_size):
+                sequences = [
+                    Continuation(corpus, record, start, prompt_length, model.config.context_size)
+                    for record, start in places[first : first + batch_size]
+                ]
+                continue_greedily(model, sequences, num_new, context)
+                for sequence in sequences:
+                    windows, tokens = sequence.targets(num_new), sequence.target_tokens(num_new)
+                    given = np.array(sequence.windows), np.array(sequence.tokens)
+                    scores["paper_windows"].append([metric(windows, given[0]) for metric in WINDOW_METRICS.values()])
+                    scores["tokens"].append([metric(tokens, given[1]) for metric in TOKEN_METRICS.values()])
+                bar.update(len(sequences))
+    finally:
+        model.train(was_training)
+    return {
+        "paper_windows": _summarise(WINDOW_METRICS, scores["paper_windows"]),
+        "tokens": _summarise(TOKEN_METRICS, scores["tokens"]),
+        "windows": len(places),
+        "settings": {
+            "prompt_length": prompt_length,
+            "num_new": num_new,
+            "num_windows": num_windows,
+            "seed": seed,
+            "context": context,
+        },
+        "seconds": time.monotonic() - start_time,
+    }
+
+
+def choose_places(corpus: Records, length: int, num_windows: int | None, seed: int) -> list[tuple[int, int]]:
+    """Return record and start of windows of `length` tokens side by side, chosen without replacement.
+
+    Raises:
+        ValueError: If no record has `length` tokens, or `num_windows` is not positive.
+    """
+    places = [
+        (record, start)
+        for record in range(corpus.num_records)
+        for start in range(0, len(corpus.record(record)[0]) - length + 1, length)
+    ]
+    if not places:
+        raise ValueError(
+            f"corpus must have a record of at least {length} tokens, got {corpus.num_records} shorter ones"
+        )
+    if num_windows is None or num_windows >= len(places):
+        return places
+    if num_windows < 1:
+        raise ValueError(f"num_windows must be at least 1 or None, got {num_windows}")
+    chosen = np.random.default_rng(seed).choice(len(places), num_windows, replace=False)
+    return [places[index] for index in sorted(chosen.tolist())]
+
+
+class Continuation:
+    """A record's tokens that are being continued: rows to read, and what was given so far.
+
+    Args:
+        corpus: The records.
+        record: Index of the record.
+        start: First token of the prompt.
+        prompt_length: Tokens of the prompt, P.
+        context_size: Cells of a row, N.
+
+    Attributes:
+        rows: Rows to read: each has one more token than the one before, the first the prompt's first.
+        tokens: Given tokens.
+        windows: Their 3x3 windows.
+    """
+
+    def __init__(self, corpus: Records, record: int, start: int, prompt_length: int, context_size: int) -> None:
+        """Read the record up to the prompt's end."""
+        self._ids, self._shapes = corpus.record(record)
+        self._stop, self._pad_id = start + prompt_length, corpus.vocabulary.pad_id
+        # the record's sound, if it has one, tells what the prompt may not: how many channels
+        channels = [shape.columns for shape in self._shapes if shape.modality == "audio"]
+        self._grammar = FreeGrammar(
+            LegalIds(corpus.vocabulary),
+            self._ids[: self._stop].tolist(),
+            channels=channels[0] if channels else None,
+            rule=context_rule(context_size),
+        )
+        gather = context_rule(context_size).gather
+        rows = gather(self._ids, self._shapes, start + 1, self._stop + 1, pad_id=self._pad_id)
+        self.rows: list[list[int]] = rows.tolist()
+        self.tokens: list[int] = []
+        self.windows: list[list[int]] = []
+
+    def push(self, token_id: int, row: list[int] | None = None) -> None:
+        """Add a token, and the row to read next: by default the exact one."""
+        self._grammar.push(token_id)
+        self.tokens.append(token_id)
+        self.rows.append(self._grammar.context() if row is None else row)
+        newest = None if self._grammar.segment is None else self._grammar.segment.cursor
+        self.windows.append(causal_window(newest, pad_id=self._pad_id))
+
+    def target_tokens(self, num_new: int) -> Ids:
+        """Return the tokens that follow the prompt, (n,)."""
+        return self._ids[self._stop : self._stop + num_new]
+
+    def targets(self, num_new: int) -> Ids:
+        """Return the windows centred on the tokens that follow the prompt, (n, 9)."""
+        span = self._stop, self._stop + num_new
+        return gather_window(self._ids, self._shapes, *span, pad_id=self._pad_id, gather=gather_causal_windows)
+
+
+def continue_greedily(
+    model: Any, sequences: Sequence[Continuation], num_new: int, context: ContextSource = "exact"
+) -> None:
+    """Add to every sequence its likeliest tokens, one after another; all rows are read anew for each.
+
+    Args:
+        model: In evaluation mode.
+        sequences: Of equal length.
+        num_new: Tokens to add.
+        context: Where their rows come from.
+    """
+    longest = model.config.window_length if model.objective.name == "last" else None
+    for _ in range(num_new):
+        rows = torch.tensor([sequence.rows if longest is None else sequence.rows[-longest:] for sequence in sequences])
+        logits = model(input_ids=rows.to(model.device), use_cache=False).logits
+        best = model.objective.new_token_logits(logits)[:, -1].argmax(-1)
+        rows_read = logits[:, -1].argmax(-1).tolist() if context == "model" else [None] * len(sequences)
+        for sequence, token_id, row in zip(sequences, best.tolist(), rows_read, strict=True):
+            sequence.push(token_id, row)
+
+
+def _summarise(metrics: dict[str, Metric], scores: Sequence[Sequence[float]]) -> dict[str, dict[str, float]]:
+    values: NDArray[np.float64] = np.array(scores)
+    deviations = values.std(0, ddof=1) if len(values) > 1 else np.zeros(len(metrics))
+    return {
+        name: {"mean": float(mean), "deviation": float(deviation)}
+        for name, mean, deviation in zip(metrics, values.mean(0), deviations, strict=True)
+    }

@@ -1,0 +1,80 @@
+"""How often a sprite and a cry show what their sentence says, as a metric of `evaluate`.
+
+Load it with
+``evaluate.load(str(files("pixelbytes_hf.evaluation") / "evaluate_metrics" / "attribute_agreement"))``;
+no network is needed. One import per line, as `evaluate` reads them with a regular expression.
+"""
+
+import datasets
+import evaluate
+import numpy as np
+
+from dataset_builder.agreement import attribute_agreement
+
+_DESCRIPTION = """\
+For every attribute of the embedded corpus' creatures, the share of records whose sprite (colour, size, shape, pose)
+or cry (element, pitch) shows what the sentence says; in [0, 1], higher is better. What is missing or cannot be told
+counts as disagreement. Compare with real records (the ceiling) and with shuffled sentences (the floor).
+"""
+_INPUTS = """\
+Args:
+    predictions: of each record a dictionary of `frames` (T, H, W, 3) in 0..255, `sound` (C, N) and `sampling_rate` in
+        Hz; None where there is none.
+    references: the sentences.
+Returns:
+    colour, size, shape, pose, element, pitch: shares of the attributes that frames or sounds were given for.
+"""
+
+
+class AttributeAgreement(evaluate.Metric):
+    """Agreement of sprites and cries with sentences."""
+
+    def _info(self):
+        frames = datasets.Value("uint8")
+        for _axis in "THWC":
+            frames = datasets.Sequence(frames)
+        sound = datasets.Sequence(datasets.Sequence(datasets.Value("float32")))
+        media = {"frames": frames, "sound": sound, "sampling_rate": datasets.Value("int64")}
+        return evaluate.MetricInfo(
+            description=_DESCRIPTION,
+            citation="",
+            inputs_description=_INPUTS,
+            features=datasets.Features({"predictions": media, "references": datasets.Value("string")}),
+        )
+
+    def add(self, *, prediction=None, reference=None, **kwargs):
+        """Add a record."""
+        super().add(prediction=_plain(prediction), reference=reference, **kwargs)
+
+    def add_batch(self, *, predictions=None, references=None, **kwargs):
+        """Add records."""
+        plain = None if predictions is None else [_plain(media) for media in predictions]
+        super().add_batch(predictions=plain, references=references, **kwargs)
+
+    def _compute(self, predictions, references):
+        frames = [_array(media["frames"], np.uint8) for media in predictions]
+        sounds = [_array(media["sound"], np.float32) for media in predictions]
+        rates = [media["sampling_rate"] for media in predictions]
+        for index, (sound, rate) in enumerate(zip(sounds, rates, strict=True)):
+            if sound is not None and rate is None:
+                raise ValueError(f"record {index} has a sound: expected its sampling_rate too, got None")
+        has_frames, has_sounds = (any(item is not None for item in items) for items in (frames, sounds))
+        return attribute_agreement(
+            list(references),
+            frames if has_frames or not has_sounds else None,
+            sounds if has_sounds or not has_frames else None,
+            [rate or 0 for rate in rates],  # of those without a sound, whose rate nobody reads
+        )
+
+
+def _plain(media):
+    """Return lists in place of arrays: those of several axes are not written after a record that has none."""
+    names = ["frames", "sampling_rate", "sound"]
+    if not isinstance(media, dict) or sorted(media) != names:
+        got = sorted(media) if isinstance(media, dict) else type(media).__name__
+        raise TypeError(f"a prediction must be a dictionary of {names}, None where there is none, got {got}")
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in media.items()}
+
+
+def _array(values, dtype):
+    return None if values is None else np.asarray(values, dtype)

@@ -1,0 +1,1 @@
+"""Generation: layouts, the grammar of legal ids, cached sampling, in-filling."""

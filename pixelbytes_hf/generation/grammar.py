@@ -1,0 +1,278 @@
+"""Grammars of a record: what is legal at its next position, and what that position can see.
+
+`LayoutGrammar` chains the grammars of a layout's segments and never leaves a position without a legal id from which
+the record can still be finished in time. `FreeGrammar` reads a stream that no layout binds. Knows ids of the
+vocabulary; knows nothing about models.
+
+Shapes: V vocabulary, N context cells, C channels.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor
+
+from ..tokens.contexts import CONTEXT_RULES, ContextRule
+from ..tokens.grid import CONTEXT_SIZE, GridCursor, Modality, check_ids, parse
+from ..tokens.vocabulary import Kind, Vocabulary
+from .layout import Audio, Image, Layout, SegmentLayout, Text
+from .segment_grammar import UNBOUNDED, Choice, LegalIds, SegmentGrammar, segment_grammar
+
+OWN_KIND: dict[Modality, Kind] = {"text": "text", "image": "pixel", "audio": "level"}
+SIX_CELLS = CONTEXT_RULES[CONTEXT_SIZE]
+PAPER_NUM_CHANNELS = 2  # the paper's sound, which a free-running reader expects until the prompt says otherwise
+
+
+class LayoutGrammar:
+    """The grammar of a layout, at the position after a prompt.
+
+    Args:
+        layout: What to generate.
+        legal_ids: Masks over the vocabulary.
+        prompt: Ids before the first one generated. Only a layout that continues looks at them: it reads the last run
+            of its first segment's modality, or none if the prompt ends in another. A rule that crosses segments too.
+        rule: Which cells a position can see.
+
+    Raises:
+        ValueError: If the layout does not fit the vocabulary, the run is not what it allows, or nothing is left.
+
+    Example:
+        >>> grammar = LayoutGrammar(Layout((Image(height=1, width=2),)), LegalIds(Vocabulary.from_preset("paper")))
+        >>> for token_id in (58, 59): grammar.push(token_id)
+        >>> grammar.legal(budget=1).nonzero().tolist(), grammar.context()
+        ([[2]], [0, 0, 0, 0, 0, 59])
+    """
+
+    def __init__(
+        self, layout: Layout, legal_ids: LegalIds, prompt: Sequence[int] = (), *, rule: ContextRule = SIX_CELLS
+    ) -> None:
+        """Read the run that is continued, if any."""
+        self._rule = rule
+        self._previous = _cursor_before(prompt, layout, legal_ids) if rule.crosses_segments else None
+        self._legal_ids, self._pad_id = legal_ids, legal_ids.vocabulary.pad_id
+        _check_fits(layout, legal_ids.vocabulary)
+        self._waiting = list(layout.segments)[::-1]
+        self._fewest_waiting = sum(_fewest(segment, self._pad_id) for segment in layout.segments)
+        self._segment: SegmentGrammar | None = None
+        self._open_next()
+        if layout.segments[0].continues:
+            self._replay(prompt, layout.segments[0])
+
+    def _replay(self, prompt: Sequence[int], layout: SegmentLayout) -> None:
+        start = last_run(prompt, layout.modality, self._legal_ids)
+        for position in range(start, len(prompt)):
+            try:
+                self.push(int(prompt[position]))
+            except ValueError as error:
+                raise ValueError(
+                    f"the prompt cannot be continued as {layout}: at its position {position}, {error}"
+                ) from error
+        if self.finished:
+            raise ValueError(f"nothing is left to generate: the prompt ends with the whole of {layout}")
+
+    def _open_next(self) -> None:
+        if self._segment is not None:
+            self._previous = self._segment.cursor
+        self._segment = None
+        if self._waiting:
+            layout = self._waiting.pop()
+            self._fewest_waiting -= _fewest(layout, self._pad_id)
+            self._segment = segment_grammar(layout, self._pad_id)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the layout's last segment has ended."""
+        return self._segment is None
+
+    @property
+    def opens_segment(self) -> bool:
+        """Whether the next id is a segment's first."""
+        return self._segment is not None and not self._segment.cursor.ids
+
+    @property
+    def fewest(self) -> int:
+        """Fewest ids that must still come."""
+        if self._segment is None:
+            return 0
+        return 1 + min(choice.fewest_after for choice in self._segment.choices()) + self._fewest_waiting
+
+    @property
+    def most(self) -> int:
+        """Most ids that may still come."""
+        waiting = sum(segment_grammar(layout, self._pad_id).most() for layout in self._waiting)
+        return waiting + self._segment.most() if self._segment is not None else 0
+
+    def legal(self, budget: int = UNBOUNDED) -> Tensor:
+        """Return the mask of the ids after which the layout can be finished.
+
+        Args:
+            budget: How many ids may still come, at least `fewest`.
+
+        Returns:
+            (V,) bool, the same tensor for the same set of ids; all False once finished.
+        """
+        choices = self._segment.choices() if self._segment is not None else ()
+        if len(choices) > 1:
+            room = budget - 1 - self._fewest_waiting
+            return self._legal_ids.mask(tuple(choice.target for choice in choices if choice.fewest_after <= room))
+        return self._legal_ids.mask(tuple(choice.target for choice in choices))
+
+    def context(self) -> list[int]:
+        """Return the N cells that the next position can see."""
+        current = None if self._segment is None else self._segment.cursor
+        return self._rule.read(current, self._previous, pad_id=self._pad_id)
+
+    def push(self, token_id: int) -> None:
+        """Read one id.
+
+        Raises:
+            ValueError: If it is not legal.
+        """
+        segment, kind = self._segment, self._legal_ids.kinds[token_id]
+        if segment is None or not _is_among(token_id, kind, segment.choices()):
+            raise ValueError(self._describe(token_id))
+        segment.push(token_id, kind)
+        if segment.closed:
+            self._open_next()
+
+    def _describe(self, token_id: int) -> str:
+        token = self._legal_ids.vocabulary.tokens[token_id]
+        if self._segment is None:
+            return f"id {token_id} ({token}) comes after the layout's end"
+        expected = [choice.target for choice in self._segment.choices()]
+        return f"id {token_id} ({token}) is not legal: expected {' or '.join(map(str, expected))}"
+
+
+class FreeGrammar:
+    """Reads a stream that no layout binds: every id is legal, and the context follows what the ids say.
+
+    The rule, which agrees with `grid.parse` on well-formed streams: a segment opens with its first id, a pixel opens
+    an image, a level a sound, anything else a text. An end mark ends a text or sound; an image goes on with frames of
+    one size. An id that cannot continue the open segment opens another. So the context is exact at every position but
+    one
+    kind: just after a frame's end it is that of a further frame, and if another segment opens there, its first context
+    was that of the frame that did not come.
+
+    Args:
+        legal_ids: Masks over the vocabulary.
+        prompt: Ids to read first.
+        channels: C of the sounds; None for as many as the prompt's last whole sound has, and 2 without one (paper).
+        rule: Which cells a position can see.
+
+    Attributes:
+        segment: The open segment's grammar, or the last one's if it has ended.
+    """
+
+    finished = False
+
+    def __init__(
+        self,
+        legal_ids: LegalIds,
+        prompt: Sequence[int] = (),
+        *,
+        channels: int | None = None,
+        rule: ContextRule = SIX_CELLS,
+    ) -> None:
+        """Read the prompt."""
+        self._rule = rule
+        self._legal_ids, self._pad_id = legal_ids, legal_ids.vocabulary.pad_id
+        self._channels = channels or _num_channels(prompt, legal_ids.vocabulary)
+        self.segment: SegmentGrammar | None = None
+        for token_id in prompt:
+            self.push(int(token_id))
+
+    def legal(self, budget: int = UNBOUNDED) -> None:
+        """Return None: all ids are legal."""
+        return None
+
+    def context(self) -> list[int]:
+        """Return the N cells that the next position can see."""
+        newest = None if self.segment is None else self.segment.cursor
+        current = None if self.segment is None or self.segment.closed else newest
+        return self._rule.read(current, newest, pad_id=self._pad_id)
+
+    def push(self, token_id: int) -> None:
+        """Read one id, which opens a segment if it cannot continue the last one."""
+        kind = self._legal_ids.kinds[token_id]
+        if self.segment is None or self.segment.closed or not _is_among(token_id, kind, self._choices(self.segment)):
+            self.segment = self._open(kind)
+        opens_nothing = not _is_among(token_id, kind, self._choices(self.segment))
+        self.segment.push(token_id, kind)
+        self.segment.closed |= opens_nothing
+
+    def _open(self, kind: Kind) -> SegmentGrammar:
+        layout: SegmentLayout = Text(max_length=UNBOUNDED)
+        if kind == "pixel":
+            layout = Image(frames=UNBOUNDED, max_height=UNBOUNDED, max_width=UNBOUNDED)
+        elif kind == "level":
+            layout = Audio(channels=self._channels, max_samples=UNBOUNDED)
+        return segment_grammar(layout, self._pad_id)
+
+    def _choices(self, segment: SegmentGrammar) -> Sequence[Choice]:
+        if segment.modality == "text" and not self._legal_ids.vocabulary.specials:
+            # layout ids are text bytes too: `parse` reads them as text
+            return (*segment.choices(), Choice("row_end", 0), Choice("special", 0))
+        return segment.choices()
+
+
+def last_run(prompt: Sequence[int], modality: Modality, legal_ids: LegalIds) -> int:
+    """Return where the prompt's last run of a modality begins; its length if it ends in another.
+
+    The run is the ids of that modality, and marks between them, at the prompt's end. An end mark inside it begins
+    another text or sound; in images it ends a frame.
+
+    Example:
+        >>> last_run([32, 2, 60, 61, 1, 60], "image", LegalIds(Vocabulary.from_preset("paper")))
+        2
+    """
+    own = OWN_KIND[modality]
+    bytes_are_layout = modality == "text" and not legal_ids.vocabulary.specials
+    start = position = len(prompt)
+    while position:
+        position -= 1
+        kind = legal_ids.kinds[prompt[position]]
+        if kind == own or (bytes_are_layout and kind in ("row_end", "special")):
+            start = position
+        elif kind not in ("row_end", "segment_end") or (
+            kind == "segment_end" and modality != "image" and position < len(prompt) - 1
+        ):
+            break
+    return start
+
+
+def _cursor_before(prompt: Sequence[int], layout: Layout, legal_ids: LegalIds) -> GridCursor | None:
+    """Return the cursor of the prompt's last segment, the run that the layout continues left out."""
+    first = layout.segments[0]
+    stop = last_run(prompt, first.modality, legal_ids) if first.continues else len(prompt)
+    segment = FreeGrammar(legal_ids, prompt[:stop]).segment
+    return None if segment is None else segment.cursor
+
+
+def _is_among(token_id: int, kind: Kind, choices: Iterable[Choice]) -> bool:
+    return any(target in (kind, token_id) for target, _ in choices)
+
+
+def _fewest(layout: SegmentLayout, pad_id: int) -> int:
+    return 1 + min(choice.fewest_after for choice in segment_grammar(layout, pad_id).choices())
+
+
+def _check_fits(layout: Layout, vocabulary: Vocabulary) -> None:
+    for first, second in zip(layout.segments, layout.segments[1:], strict=False):
+        if isinstance(first, Text) and isinstance(second, Text) and not vocabulary.specials:
+            raise ValueError("two adjacent texts read as one in a vocabulary whose layout ids are text bytes (paper)")
+    for segment in layout.segments:
+        outside = {
+            token_id
+            for ids in ((segment.given or {}).values() if isinstance(segment, Audio) else ())
+            for token_id in ids
+            if token_id not in vocabulary.level_ids
+        }
+        if outside:
+            expected = f"{vocabulary.level_ids.start}..{vocabulary.level_ids.stop - 1}"
+            raise ValueError(f"given channels must hold level ids, in {expected}, got {sorted(outside)[:5]}")
+
+
+def _num_channels(prompt: Sequence[int], vocabulary: Vocabulary) -> int:
+    ids = check_ids(prompt, vocabulary)  # type: ignore[arg-type]
+    ends = (ids == vocabulary.segment_end_id).nonzero()[0]
+    whole = parse(ids[: int(ends[-1]) + 1], vocabulary).segments if ends.size else []
+    return next((s.ids.shape[2] for s in reversed(whole) if s.modality == "audio"), PAPER_NUM_CHANNELS)

@@ -1,0 +1,1 @@
+"""Transfers to and from the Hub: requests that are repeated, uploads in one commit, downloads compared by hash."""

@@ -1,0 +1,106 @@
+"""Settings with which a model of transformers is a mixer of this size; its own defaults are those of large models.
+
+Knows keywords of configurations; knows no tensors and none of our own mixers.
+"""
+
+from typing import Any
+
+from ..pretrained.setting_checks import refuse_unknown
+
+# what a backbone may be told beyond its own fields
+_BACKBONE_KEYWORDS = frozenset(["is_causal", "positions"])
+
+
+def complete_backbone_settings(settings: dict[str, Any], width: int | None = None) -> dict[str, Any]:
+    """Return a backbone's settings with those that were left out.
+
+    Args:
+        settings: Keywords of its configuration; ``model_type`` names it.
+        width: Width of the vectors to read; where None, settings that follow from it are left out still.
+
+    Raises:
+        ValueError: If the model is not known, a keyword is not one of its, or its heads do not fit.
+
+    Example:
+        >>> complete_backbone_settings({"model_type": "mamba2", "hidden_size": 24})["num_heads"]
+        1
+    """
+    plain = _plain_configuration(settings["model_type"])
+    _refuse_backbone_keywords(settings, plain)
+    width = settings.get("hidden_size", width)
+    # no embedding of its own, and none of the ids that it would know
+    no_ids = {"vocab_size": 1, "pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
+    defaults = {name: value for name, value in no_ids.items() if hasattr(plain, name)}
+    if width is not None:
+        defaults |= {"hidden_size": width, **_backbone_defaults(settings["model_type"], width, settings)}
+    settings = defaults | settings
+    _check_heads(settings)
+    return settings
+
+
+def _backbone_defaults(name: str, width: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return sizes of a backbone of the paper's size; without them transformers' own are those of large models."""
+    num_layers, heads = settings.get("num_hidden_layers", 2), _even_heads(width)
+    hidden = 8 * max(1, round(width / 3))
+    if name == "llama":
+        sizes: dict[str, Any] = {"intermediate_size": hidden, "num_attention_heads": heads}
+    elif name == "lfm2":
+        kinds = ["full_attention" if index % 2 else "conv" for index in range(num_layers)]
+        sizes = {"intermediate_size": hidden, "num_attention_heads": heads, "num_key_value_heads": heads}
+        sizes |= {"block_auto_adjust_ff_dim": False}
+        sizes |= {} if "full_attn_idxs" in settings else {"layer_types": kinds}
+    elif name == "mamba2":
+        channels = width * settings.get("expand", 2)
+        if "num_heads" in settings:
+            head_width = channels // settings["num_heads"]
+        else:
+            head_width = settings.get("head_dim", _largest_divisor(channels, 64))
+        sizes = {"head_dim": head_width, "num_heads": channels // head_width, "state_size": 64}
+        sizes |= {"n_groups": 1, "chunk_size": 64}
+    elif name == "mamba":
+        sizes = {}
+    elif name == "xlstm":
+        # the kernels would compute in bfloat16 otherwise, so that a step would not equal the sequence
+        sizes = {"num_heads": _largest_divisor(width // 2, 4), "autocast_kernel_dtype": "float32"}
+    else:
+        return {}
+    return {"num_hidden_layers": num_layers} | sizes
+
+
+def _even_heads(width: int) -> int:
+    """Return at most 8 heads of even width that divide a width, 1 if none do."""
+    return next((heads for heads in (8, 4, 2) if width % (2 * heads) == 0 and width // heads >= 6), 1)
+
+
+def _largest_divisor(number: int, most: int) -> int:
+    return next(each for each in range(min(number, most), 0, -1) if number % each == 0)
+
+
+def _check_heads(settings: dict[str, Any]) -> None:
+    """Make sure that the heads of a backbone share out its width; transformers' own errors are no ValueError."""
+    width, heads = settings.get("hidden_size"), settings.get("num_attention_heads") or settings.get("num_heads")
+    if width is None or heads is None:
+        return
+    if settings["model_type"] == "mamba2":
+        channels, head_width = width * settings.get("expand", 2), settings["head_dim"]
+        if channels != heads * head_width:
+            raise ValueError(
+                f"mixer_config.num_heads * head_dim must be hidden_size * expand = {channels}, "
+                f"got {heads} * {head_width}"
+            )
+    elif width % heads:
+        raise ValueError(f"mixer_config.hidden_size must be a multiple of its {heads} heads, got {width}")
+
+
+def _plain_configuration(name: str) -> Any:
+    """Return the configuration of a model of transformers, or one registered there, with its own defaults."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    if name not in CONFIG_MAPPING:
+        raise ValueError(f"mixer_config.model_type must be a mixer of ours or a model of transformers, got {name!r}")
+    return CONFIG_MAPPING[name]()
+
+
+def _refuse_backbone_keywords(settings: dict[str, Any], plain: Any) -> None:
+    keywords = {key: value for key, value in settings.items() if not hasattr(plain, key)}
+    refuse_unknown(type(plain).__name__, {key: keywords[key] for key in keywords.keys() - _BACKBONE_KEYWORDS})

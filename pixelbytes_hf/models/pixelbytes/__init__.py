@@ -1,0 +1,1 @@
+"""The PixelBytes family: configuration, model, tokenizers, processor, and checkpoints of earlier formats."""

@@ -1,0 +1,1 @@
+"""Publishing a run: export with code, model card, samples."""

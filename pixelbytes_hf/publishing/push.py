@@ -1,0 +1,223 @@
+"""Publishing a run: a folder that anyone can load, with this package or without it, sent to the Hub in one commit.
+
+The folder holds weights, configuration, tokenizer, processor and their code (`travelling`), what was measured, samples
+and the card. One repository may hold many checkpoints, each in a subfolder with a card of its own.
+"""
+
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ..hub.requests import remote_files
+from ..hub.upload import Published, check_repo_id, publish_folder
+from ..runs.corpus_layout import LAYOUT_NAME
+from ..runs.files import read_json, write_json
+from ..runs.run_folder import Run
+from ..training.train import HISTORY_NAME, RECORD_NAME
+from .card_facts import CardFacts, gather_facts
+from .cards import render_model_card
+from .export import check_travels, write_checkpoint, write_code
+from .reproduction import shown_start
+from .samples import make_samples
+
+CARD_NAME, FACTS_NAME, SAMPLES_NAME = "README.md", "card.json", "samples"
+_OURS_TO_SHOW = ("procedural", "control")  # origins of a corpus whose media came from our own code
+_SUBFOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
+_INDEX = """\
+---
+library_name: transformers
+tags:
+- pixelbytes
+---
+# {title}
+
+Models of pixelbytes_hf. Each has a folder with its card, figures and licence; the code that loads them is the same for
+all and stands beside the folders.
+
+{rows}
+
+Name the folder to load one. `trust_remote_code` is needed where the package is not installed: this code then runs on
+your machine, so read it first.
+
+```python
+from transformers import AutoModelForCausalLM, AutoProcessor, AutoTokenizer
+
+place = {{"pretrained_model_name_or_path": "{repo_id}", "subfolder": "{example}"}}
+model = AutoModelForCausalLM.from_pretrained(**place, trust_remote_code=True)
+tokenizer = AutoTokenizer.from_pretrained(**place, trust_remote_code=True)
+processor = AutoProcessor.from_pretrained(**place, trust_remote_code=True)
+```
+"""
+
+
+def publish_run(
+    run_folder: str | Path,
+    repo_id: str,
+    *,
+    subfolder: str | None = None,
+    private: bool = False,
+    revision: str | None = None,
+    dataset: str | None = None,
+    with_samples: bool = True,
+    seed: int = 0,
+    token: str | None = None,
+    **card: Any,
+) -> Published:
+    """Publish a run on the Hub, all of it in one commit.
+
+    Args:
+        run_folder: That `train` made.
+        repo_id: Repository, ``user/name``; made if absent.
+        subfolder: Of the repository, for one of several checkpoints.
+        private: Refuse to publish where others can see it; a new repository is made private.
+        revision: Branch; made if absent.
+        dataset: As of `assemble`.
+        with_samples: As of `assemble`.
+        seed: As of `assemble`.
+        token: Of the Hub; by default the one that is logged in.
+        card: As of `assemble`.
+
+    Raises:
+        FileNotFoundError: If the folder holds no finished run.
+        ValueError: If a name is malformed, or the run cannot be published as it is.
+        IncompleteUploadError: If the Hub does not hold what was sent.
+    """
+    with TemporaryDirectory(prefix="pixelbytes_push_") as name:
+        folder = Path(name)
+        assemble(
+            run_folder,
+            folder,
+            repo_id=repo_id,
+            subfolder=subfolder,
+            dataset=dataset,
+            with_samples=with_samples,
+            seed=seed,
+            **card,
+        )
+        if subfolder is not None:
+            _write_index(
+                folder, repo_id, [*remote_files(repo_id, "model", revision=revision, token=token), *list_files(folder)]
+            )
+        return publish_folder(
+            folder,
+            repo_id,
+            repo_type="model",
+            private=private,
+            revision=revision,
+            message=f"Publish {subfolder or Path(run_folder).resolve().name}",
+            token=token,
+        )
+
+
+def assemble(
+    run_folder: str | Path,
+    folder: str | Path,
+    *,
+    repo_id: str,
+    subfolder: str | None = None,
+    dataset: str | None = None,
+    with_samples: bool = True,
+    seed: int = 0,
+    **card: Any,
+) -> dict[str, int]:
+    """Write all that is published of a run into a folder, without the network.
+
+    Args:
+        run_folder: That `train` made.
+        folder: To write into.
+        repo_id: Where it will be published; the card says how to load it from there.
+        subfolder: Of the repository; the code stands beside it all the same.
+        dataset: Corpus that the run was trained on: its folder or Hub name. Its test split gives the samples' prompts.
+        with_samples: Whether to make samples, which needs `dataset`.
+        seed: Of the samples.
+        card: What the card shall say, as of `gather_facts`: `evaluation`, `licence`, `licence_name`, ...
+
+    Returns:
+        Bytes of every file by its path, in order.
+
+    Raises:
+        FileNotFoundError: If `run_folder` holds no finished run.
+        ValueError: If a name is malformed, samples are asked of a corpus that is not named, or the mixer's code
+            is neither ours nor transformers'.
+    """
+    check_repo_id(repo_id)
+    if subfolder is not None and not _SUBFOLDER.fullmatch(subfolder):
+        raise ValueError(f"subfolder must be a relative path such as 'small' or 'small/seed-1', got {subfolder!r}")
+    if with_samples and dataset is None:
+        raise ValueError("samples begin from a corpus' test records: expected dataset, or with_samples=False")
+    run, root = Run.load(run_folder), Path(folder)
+    check_travels(run.model.config.mixer_config)
+    facts = gather_facts(
+        run_folder,
+        name=(subfolder or repo_id).rpartition("/")[2],
+        repo_id=repo_id,
+        subfolder=subfolder,
+        dataset=dataset,
+        **card,
+    )
+    target = root if subfolder is None else root / subfolder
+    write_code(root)
+    write_checkpoint(run, target)
+    _copy_records(Path(run_folder), target)
+    if with_samples:
+        facts = replace(facts, samples=_add_samples(run, str(dataset), target, facts, seed))
+    write_json(target / FACTS_NAME, facts.to_dict())
+    (target / CARD_NAME).write_text(render_model_card(facts), encoding="utf-8")
+    if subfolder is not None:
+        _write_index(root, repo_id, list_files(root))
+    return list_files(root)
+
+
+def list_files(folder: str | Path) -> dict[str, int]:
+    """Return the bytes of every file in a folder by its relative path, in order."""
+    paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
+
+
+def _copy_records(run_folder: Path, target: Path) -> None:
+    """Copy what the run's files say of its training and of what was measured; no path of this machine goes with it."""
+    for path in (run_folder / LAYOUT_NAME, run_folder / HISTORY_NAME, *run_folder.glob("evaluation-*.json")):
+        shutil.copyfile(path, target / path.name)
+    record = read_json(run_folder / RECORD_NAME)
+    if start := record["model"].get("start_from"):
+        record["model"]["start_from"] = shown_start(start)
+    write_json(target / RECORD_NAME, record)
+
+
+def _add_samples(run: Run, dataset: str, target: Path, facts: CardFacts, seed: int) -> dict[str, str]:
+    """Write the samples and return their captions by path."""
+    from datasets import load_dataset
+
+    captions = make_samples(
+        run,
+        load_dataset(dataset, split="test"),
+        target / SAMPLES_NAME,
+        seed=seed,
+        shows_real=facts.dataset["origin"] in _OURS_TO_SHOW,
+    )
+    return {f"{SAMPLES_NAME}/{name}": caption for name, caption in captions.items()}
+
+
+def _write_index(folder: Path, repo_id: str, files: Iterable[str]) -> None:
+    """Write the card of a repository of several checkpoints, unless one of them stands at the root and has its own.
+
+    Args:
+        folder: Root of the repository.
+        repo_id: Its name.
+        files: Paths in it.
+    """
+    homes = sorted({path.rpartition("/")[0] for path in files if path.rpartition("/")[2] == "config.json"})
+    if "" in homes:
+        (folder / CARD_NAME).unlink(missing_ok=True)
+        return
+    (folder / CARD_NAME).write_text(render_index(repo_id, homes), encoding="utf-8")
+
+
+def render_index(repo_id: str, subfolders: Sequence[str]) -> str:
+    """Return the card of a repository whose checkpoints stand in subfolders."""
+    rows = "\n".join(f"- [`{name}`]({name}/{CARD_NAME})" for name in subfolders)
+    return _INDEX.format(title=repo_id.rpartition("/")[2], rows=rows, repo_id=repo_id, example=subfolders[0])

@@ -1,0 +1,1 @@
+"""Folders of trained runs and the files in them."""

@@ -1,0 +1,1 @@
+"""Training with transformers' Trainer: presets, windows, optimisers, resumable runs."""

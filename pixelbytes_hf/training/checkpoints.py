@@ -1,0 +1,41 @@
+"""Which checkpoint of a run is complete, so that training can be resumed from it."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+_CHECKPOINT_NAME = re.compile(rf"{PREFIX_CHECKPOINT_DIR}-(\d+)")
+
+
+def is_complete(checkpoint: Path, *, num_processes: int = 1) -> bool:
+    """Return whether a checkpoint can be resumed from.
+
+    The Trainer writes ``trainer_state.json`` last, so a folder in which it parses was not cut short; the other
+    processes write their random state on their own, so each of those files must be there too.
+
+    Args:
+        checkpoint: Folder.
+        num_processes: Processes that are to resume from it.
+    """
+    ranks = ["rng_state.pth"] if num_processes == 1 else [f"rng_state_{rank}.pth" for rank in range(num_processes)]
+    if not all((checkpoint / name).is_file() for name in ranks):
+        return False
+    try:
+        json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def find_newest_complete(folder: str | os.PathLike[str], *, num_processes: int = 1) -> Path | None:
+    """Return the checkpoint of most steps in `folder` that is whole, or None if there is none."""
+    if not Path(folder).is_dir():
+        return None
+    matches = ((_CHECKPOINT_NAME.fullmatch(path.name), path) for path in Path(folder).iterdir())
+    found = sorted(((int(match[1]), path) for match, path in matches if match), reverse=True)
+    whole = (path for _, path in found if is_complete(path, num_processes=num_processes))
+    return next(whole, None)

@@ -1,0 +1,104 @@
+"""``pixelbytes build``: what it makes, installs and publishes, and what it says of bad input."""
+
+import pytest
+
+import dataset_builder
+from dataset_builder import corpora
+from dataset_builder.corpora import DEFAULT_SIZES
+from pixelbytes_hf.cli import build as cli_build
+from pixelbytes_hf.cli.main import main
+from pixelbytes_hf.hub.upload import Published
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Work in an empty folder, with a small corpus and a cache of its own."""
+    monkeypatch.setitem(DEFAULT_SIZES, "control", 8)
+    monkeypatch.setitem(dataset_builder.build.__kwdefaults__, "num_systems", 8)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def pushed(monkeypatch):
+    """Return the calls of `publish`, which reaches no Hub here."""
+    calls = []
+
+    def publish(folder, repo_id, **options):
+        calls.append((sorted(path.name for path in folder.iterdir()), repo_id, options))
+        return Published(f"http://hub/{repo_id}", "c0ffee", ("README.md",), ())
+
+    monkeypatch.setattr("dataset_builder.publish.publish", publish)
+    return calls
+
+
+def test_install_without_a_folder_leaves_none(cache, tmp_path, capsys):
+    from datasets import load_dataset
+
+    assert main(["build", "--config", "control", "--install"]) == 0
+    printed = capsys.readouterr().out
+    assert "control: 30 train" in printed and 'installed: load_dataset("pixelbytes-pokemon", "control")' in printed
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+    assert load_dataset("pixelbytes-pokemon", "control", split="train").num_rows == 30
+
+
+def test_folder_of_an_equal_build_is_used_again(cache, tmp_path, capsys, pushed):
+    command = ["build", "--config", "control", "--out", "here", "--num-shards", "2"]
+    assert main(command) == 0
+    assert len(list((tmp_path / "here/data").iterdir())) == 6
+    assert main(command) == 2
+    assert "'here' exists" in capsys.readouterr().err
+    assert main([*command, "--install", "--push", "user/name"]) == 0
+    printed = capsys.readouterr().out
+    assert "here was built before" in printed and "http://hub/user/name: 1 files, commit c0ffee" in printed
+    assert main([*command, "--install", "--seed", "1"]) == 2
+    assert "another corpus, with seed 0, not 1" in capsys.readouterr().err
+    [(files, repository, options)] = pushed
+    assert (files, repository) == (["README.md", "build_report.json", "data"], "user/name")
+    assert options == {"has_rights": False, "is_private": None, "replaces": False}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--private"], {"has_rights": False, "is_private": True, "replaces": False}),
+        (["--public", "--replace"], {"has_rights": False, "is_private": False, "replaces": True}),
+        (["--i-have-the-rights"], {"has_rights": True, "is_private": None, "replaces": False}),
+    ],
+)
+def test_settings_of_push_arrive(cache, pushed, given, expected):
+    assert main(["build", "--config", "control", "--push", "user/name", *given]) == 0
+    assert pushed[0][2] == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["--config", "control"], "expected --out, --install or --push"),
+        (["--config", "control", "--out", "x", "--private"], "--private must not be given without --push"),
+        (["--config", "full", "--out", "x", "--i-have-the-rights"], "--i-have-the-rights must not be given"),
+        (["--config", "full", "--out", "x", "--push", "user/name"], "say so with --i-have-the-rights"),
+        (["--config", "pokemon", "--out", "x", "--push", "user/name"], "corpus 'full' is made of works"),
+        (["--config", "control", "--push", "a/b/c"], "a/b/c"),
+        (["--config", "control", "--push", "name"], "repo_id must be owner and name"),
+        (["--config", "control", "--source", "y", "--out", "x"], "source is only for"),
+        (["--config", "sprites", "--source", "y", "--out", "x"], "must hold folders"),
+        (["--config", "control", "--num-shards", "0", "--out", "x"], "num_shards must be at least 1"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_made(cache, tmp_path, capsys, pushed, given, message):
+    assert main(["build", *given]) == 2
+    assert message in capsys.readouterr().err
+    assert pushed == [] and not (tmp_path / "x").exists()
+
+
+def test_names_are_those_of_the_corpora():
+    assert (*corpora.CONFIGS, *corpora.OLD_NAMES) == cli_build.CONFIGS
+
+
+@pytest.mark.parametrize("given", [["--private", "--public"], ["--config", "maxi"]])
+def test_contradictions_are_refused_by_the_parser(given, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["build", "--config", "mini", "--push", "user/name", *given])
+    assert "error" in capsys.readouterr().err

@@ -1,0 +1,176 @@
+"""Objectives: one body over all of them, and how they relate."""
+
+import math
+from typing import get_args
+
+import pytest
+import torch
+
+from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import FUTURE_OBJECTIVES, ObjectiveName, PixelBytesConfig
+from pixelbytes_hf.objectives.objectives import OBJECTIVES, build_objective
+
+V = 11
+IGNORED = -100
+NAMES = sorted(name for name, kind in OBJECTIVES.items() if not kind.reads_future)
+generator = torch.Generator().manual_seed(0)
+INPUT_IDS = torch.randint(0, V, (3, 7, 6), generator=generator)
+LABELS = torch.randint(0, V, (3, 7), generator=generator)
+MASK = torch.ones(3, 7, dtype=torch.int64)
+MASK[0, 5:] = 0
+MASK[1, :3] = 0
+
+
+def build(name, **settings):
+    return build_objective(PixelBytesConfig(objective=name, vocab_size=V, **settings))
+
+
+def logits_of(objective, seed=1):
+    shape = (3, 7, V) if objective.predicted_cells == 1 else (3, 7, objective.predicted_cells, V)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def slow_cells(name, labels, mask):
+    """Return (batch, position, cell or None, target) of every target, one at a time."""
+    cells = []
+    for b in range(3):
+        for n in range(7):
+            follows = n + 1 < 7 and (mask is None or mask[b, n + 1] == 1)
+            if mask is not None and mask[b, n] == 0:
+                continue
+            if labels is None and not follows:
+                continue
+            new_token = int(INPUT_IDS[b, n + 1, 5] if labels is None else labels[b, n])
+            if new_token == IGNORED:
+                continue
+            if name == "predictive":
+                cells.append((b, n, None, new_token))
+                continue
+            cells.append((b, n, 5, new_token))
+            if follows:
+                cells += [(b, n, c, int(INPUT_IDS[b, n + 1, c])) for c in range(5)]
+    return cells
+
+
+def slow_loss(name, logits, labels, mask, copy_loss_weight=1.0):
+    total = count = 0.0
+    for b, n, c, target in slow_cells(name, labels, mask):
+        row = logits[b, n] if c is None else logits[b, n, c]
+        weight = 1.0 if c in (None, 5) else copy_loss_weight
+        total -= weight * float(row.double().log_softmax(-1)[target])
+        count += weight
+    return total / count
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("labels", [None, LABELS], ids=["shift", "labels"])
+@pytest.mark.parametrize("mask", [None, MASK], ids=["whole", "padded"])
+@pytest.mark.parametrize("weight", [1.0, 0.3, 0.0])
+def test_loss_equals_the_slow_reference(name, labels, mask, weight):
+    objective = build(name, copy_loss_weight=weight)
+    logits = logits_of(objective)
+    loss = objective.loss(logits, INPUT_IDS, labels, mask)
+    assert loss.shape == ()
+    assert float(loss) == pytest.approx(slow_loss(name, logits, labels, mask, weight), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_loss_is_zero_on_perfect_logits(name):
+    objective = build(name)
+    targets = objective.targets(INPUT_IDS, LABELS, MASK)
+    perfect = torch.nn.functional.one_hot(targets.clamp(min=0), V) * 100.0
+    assert float(objective.loss(perfect, INPUT_IDS, LABELS, MASK)) < 1e-6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_loss_of_even_logits_is_log_v(name):
+    objective = build(name)
+    loss = objective.loss(torch.zeros_like(logits_of(objective)), INPUT_IDS, LABELS)
+    assert float(loss) == pytest.approx(math.log(V), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_padding_is_never_a_target(name):
+    targets = build(name).targets(INPUT_IDS, LABELS, MASK)
+    assert (targets[MASK == 0] == IGNORED).all()
+    labels = LABELS.masked_fill(MASK == 0, IGNORED)
+    assert torch.equal(build(name).targets(INPUT_IDS, labels, MASK), targets)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_alone_keep_right_padding_out(name):
+    right = MASK.clone()
+    right[1] = 1
+    labels = LABELS.masked_fill(right == 0, IGNORED)
+    objective = build(name)
+    assert torch.equal(objective.targets(INPUT_IDS, labels), objective.targets(INPUT_IDS, labels, right))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_losses_of_parts_add_up_to_that_of_the_whole(name):
+    objective = build(name)
+    logits, labels = logits_of(objective), LABELS.masked_fill(MASK == 0, IGNORED)
+    count = (labels != IGNORED).sum()
+    whole = objective.loss(logits, INPUT_IDS, labels, MASK, count)
+    parts = [
+        objective.loss(logits[b : b + 1], INPUT_IDS[b : b + 1], labels[b : b + 1], MASK[b : b + 1], count)
+        for b in range(3)
+    ]
+    assert float(sum(parts)) == pytest.approx(float(whole), abs=1e-6)
+
+
+def test_predictive_loss_divided_by_its_own_count_is_the_mean():
+    objective = build("predictive")
+    logits = logits_of(objective)
+    assert float(objective.loss(logits, INPUT_IDS, LABELS, None, 21)) == pytest.approx(
+        float(objective.loss(logits, INPUT_IDS, LABELS)), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_batch_without_targets_has_loss_zero(name):
+    objective = build(name)
+    assert float(objective.loss(logits_of(objective), INPUT_IDS, torch.full((3, 7), IGNORED))) == 0.0
+
+
+def test_autoregressive_on_the_new_token_alone_is_predictive():
+    autoregressive, predictive = build("autoregressive", copy_loss_weight=0.0), build("predictive")
+    logits = logits_of(autoregressive)
+    new_token = autoregressive.new_token_logits(logits)
+    for labels, mask in ((None, None), (LABELS, None), (LABELS, MASK), (None, MASK)):
+        one = autoregressive.loss(logits, INPUT_IDS, labels, mask)
+        other = predictive.loss(predictive.new_token_logits(new_token), INPUT_IDS, labels, mask)
+        assert abs(float(one) - float(other)) < 1e-6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_new_token_logits_are_those_the_labels_train(name):
+    objective = build(name, copy_loss_weight=0.0)
+    logits = logits_of(objective).requires_grad_()
+    objective.loss(logits, INPUT_IDS, LABELS).backward()
+    assert objective.new_token_logits(logits).shape == (3, 7, V)
+    rest = logits.grad.clone()
+    objective.new_token_logits(rest).zero_()
+    assert logits.grad.any()
+    assert not rest.any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bfloat16_logits_give_a_float32_loss(name):
+    objective = build(name)
+    logits = logits_of(objective).bfloat16()
+    loss = objective.loss(logits, INPUT_IDS, LABELS)
+    assert loss.dtype == torch.float32
+    assert float(loss) == pytest.approx(float(objective.loss(logits.float(), INPUT_IDS, LABELS)), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_of_another_shape_are_refused(name):
+    objective = build(name)
+    with pytest.raises(ValueError, match=r"labels must have shape \(3, 7\), got \(3, 7, 1\)"):
+        objective.loss(logits_of(objective), INPUT_IDS, LABELS[..., None])
+
+
+def test_names_stand_in_one_place():
+    assert set(OBJECTIVES) == set(get_args(ObjectiveName))
+    assert {name for name, kind in OBJECTIVES.items() if kind.reads_future} == FUTURE_OBJECTIVES
+    assert all(kind.name == name for name, kind in OBJECTIVES.items())
