@@ -1,7 +1,8 @@
-"""Models whose answers are prepared, so that what a sampler does with them is known exactly."""
+"""Models whose answers are prepared, so that what a sampler does with them is known exactly; records in a list."""
 
 from types import SimpleNamespace
 
+import numpy as np
 import torch
 from transformers import PreTrainedModel
 
@@ -9,6 +10,8 @@ from pixelbytes_hf.generation.generation_pixelbytes import PixelBytesGenerationM
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import PixelBytesOutput
 from pixelbytes_hf.objectives.objectives import build_objective
+from pixelbytes_hf.tokens.grid import audio_segment, flatten, image_segment, text_segment
+from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 
 class CountingCache:
@@ -57,3 +60,29 @@ def script_of(ids, num_ids=151, *, start=0, confidence=50.0):
     script = torch.zeros(start + len(ids), num_ids)
     script[torch.arange(start, start + len(ids)), torch.tensor(ids)] = confidence
     return script
+
+
+class FakeCorpus:
+    """Records of different lengths in a list."""
+
+    fingerprint = "abc"
+
+    def __init__(self, seed=0, lengths=(7, 3, 30, 0, 12)):
+        rng, self.vocabulary, self.records = np.random.default_rng(seed), Vocabulary.from_preset("paper"), []
+        for length in lengths:
+            segments = [text_segment(rng.integers(3, 58, length + 2), self.vocabulary)]
+            if length:
+                segments.append(image_segment(rng.integers(58, 61, (3, 2, 4)), self.vocabulary))
+                segments.append(audio_segment(rng.integers(113, 151, (length, 2)), self.vocabulary))
+            self.records.append(flatten(segments))
+
+    @property
+    def num_records(self):
+        return len(self.records)
+
+    @property
+    def num_tokens(self):
+        return sum(len(ids) for ids, _ in self.records)
+
+    def record(self, index):
+        return self.records[index]

@@ -7,40 +7,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from fakes import FakeCorpus
 
 from pixelbytes_hf import PixelBytesConfig, Vocabulary, aPxBySequenceModel
 from pixelbytes_hf.evaluation.baselines import UniformBaseline
 from pixelbytes_hf.evaluation.evaluation import evaluate_baselines, evaluate_model, format_table, write_results
-from pixelbytes_hf.tokens.grid import audio_segment, flatten, gather_window, image_segment, text_segment
+from pixelbytes_hf.tokens.grid import gather_window
 
 OBJECTIVES = ("predictive", "autoregressive")
 WINDOW = 16
-
-
-class FakeCorpus:
-    """Records of different lengths in a list."""
-
-    fingerprint = "abc"
-
-    def __init__(self, seed=0, lengths=(7, 3, 30, 0, 12)):
-        rng, self.vocabulary, self.records = np.random.default_rng(seed), Vocabulary.from_preset("paper"), []
-        for length in lengths:
-            segments = [text_segment(rng.integers(3, 58, length + 2), self.vocabulary)]
-            if length:
-                segments.append(image_segment(rng.integers(58, 61, (3, 2, 4)), self.vocabulary))
-                segments.append(audio_segment(rng.integers(113, 151, (length, 2)), self.vocabulary))
-            self.records.append(flatten(segments))
-
-    @property
-    def num_records(self):
-        return len(self.records)
-
-    @property
-    def num_tokens(self):
-        return sum(len(ids) for ids, _ in self.records)
-
-    def record(self, index):
-        return self.records[index]
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_evaluation import FakeCorpus
+from fakes import FakeCorpus
 from torch import nn
 from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, PreTrainedConfig
 from transformers.utils.import_utils import is_mambapy_available
