@@ -7,11 +7,13 @@ into a private repository. How a folder reaches the Hub, `pixelbytes_hf.hub.uplo
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from pixelbytes_hf.hub.download import fetch_folder
-from pixelbytes_hf.hub.requests import HubError, persistently
-from pixelbytes_hf.hub.upload import NEVER_DELETED, Published, publish_folder
+from pixelbytes_hf.hub.plain_files import NEVER_DELETED, plain_file
+from pixelbytes_hf.hub.requests import remote_files
+from pixelbytes_hf.hub.upload import Published, publish_folder
 
 from .card import render_card
 from .corpora import THIRD_PARTY_CONFIGS, VIEWS
@@ -33,6 +35,7 @@ def publish(
     replaces: bool = False,
     num_retries: int = 5,
     token: str | None = None,
+    show: Callable[[dict[str, int]], object] | None = None,
 ) -> Published:
     """Publish a corpus: the repository afterwards holds its files, a card that names the repository, and nothing else.
 
@@ -45,6 +48,7 @@ def publish(
             configs, and a mere card.
         num_retries: How often to try again after failures that may pass.
         token: Token of the Hub; None takes the one of `hf auth login` or HF_TOKEN.
+        show: Told the bytes of every file by its path, before anything is sent.
 
     Returns:
         What was published.
@@ -52,8 +56,8 @@ def publish(
     Raises:
         MissingRightsError: If `has_rights` is False for a corpus that holds works of others.
         FileNotFoundError: If `folder` is no built corpus, or lacks a file.
-        ValueError: If its files hold other records than it says, or the repository holds anything else and `replaces`
-            is False.
+        ValueError: If its files hold other records than it says or are links, or the repository holds anything else
+            and `replaces` is False.
         HubError: If the Hub refuses or stays out of reach.
     """
     report = read_built(folder)
@@ -72,6 +76,7 @@ def publish(
             token=token,
             # a file of an earlier build with more shards would be read as part of this one
             delete_others=True,
+            show=show,
         )
 
 
@@ -94,7 +99,7 @@ def _stage(folder: Path, staged: Path, report: BuildReport, repo_id: str) -> Non
     (staged / "data").mkdir()
     for path in (REPORT_NAME, *report.data_files):
         # the bytes alone: a folder that may not be written would make the copy one
-        shutil.copyfile(folder / path, staged / path)
+        shutil.copyfile(plain_file(folder, path), staged / path)
     (staged / CARD_NAME).write_text(render_card(report, staged, name=repo_id), encoding="utf-8")
 
 
@@ -104,18 +109,7 @@ def _check_nothing_is_lost(config: Config, repo_id: str, num_retries: int, token
     Raises:
         ValueError: If it holds anything else.
     """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    api = HfApi(token=token)
-    try:
-        paths = persistently(
-            lambda: api.list_repo_files(repo_id, repo_type="dataset"), num_retries=num_retries, subject=repo_id
-        )
-    except HubError as error:
-        if isinstance(error.__cause__, RepositoryNotFoundError):
-            return
-        raise
+    paths = remote_files(repo_id, "dataset", num_retries=num_retries, token=token)
     kept, lost = {CARD_NAME, *NEVER_DELETED}, []
     if REPORT_NAME in paths:
         earlier = _published_report(repo_id, num_retries, token)

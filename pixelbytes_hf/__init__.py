@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .data.windows import TokenCorpus, WindowCollator, WindowDataset, tokenize_dataset
     from .evaluation.evaluation import evaluate_model
     from .generation.layout import Audio, Image, Layout, Text
+    from .hub.download import fetch_folder
     from .mixers.configuration_mixers import PixelBytesLSTMConfig
     from .mixers.mixer_lstm import PixelBytesLSTMModel
     from .models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
@@ -49,6 +50,7 @@ _HOMES = {
     "WindowDataset": "data.windows",
     "aPxBySequenceModel": f"{_FAMILY}.modeling_pixelbytes",
     "evaluate_model": "evaluation.evaluation",
+    "fetch_folder": "hub.download",
     "tokenize_dataset": "data.windows",
     "train": "training.train",
 }
@@ -82,6 +84,7 @@ __all__ = [
     "__version__",
     "aPxBySequenceModel",
     "evaluate_model",
+    "fetch_folder",
     "tokenize_dataset",
     "train",
 ]

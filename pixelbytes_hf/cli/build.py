@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .publish import print_sizes
+
 CONFIGS = ("full", "sprites", "mini", "control", "pokemon")
 OF_PUSH = ("private", "public", "i_have_the_rights", "replace")
 
@@ -75,6 +77,7 @@ def build_corpus(options: argparse.Namespace) -> None:
                 has_rights=options.i_have_the_rights,
                 is_private=True if options.private else False if options.public else None,
                 replaces=options.replace,
+                show=print_sizes,
             )
             print(f"{published.url}: {len(published.files)} files, commit {published.commit}")
 

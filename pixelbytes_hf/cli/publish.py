@@ -40,11 +40,10 @@ def push(options: argparse.Namespace) -> None:
     given = {"with_samples": with_samples, **{name: getattr(options, name) for name in names}}
     if options.dry_run:
         with TemporaryDirectory(prefix="pixelbytes_push_") as folder:
-            print(format_sizes(assemble(options.run_folder, folder, repo_id=options.repo_id, **given)))
+            print_sizes(assemble(options.run_folder, folder, repo_id=options.repo_id, **given))
         return
-    published = publish_run(
-        options.run_folder, options.repo_id, private=options.private, revision=options.revision, **given
-    )
+    to = {"private": options.private, "revision": options.revision}
+    published = publish_run(options.run_folder, options.repo_id, **to, show=print_sizes, **given)
     print(
         f"{published.url}: {len(published.files)} files, {len(published.sent)} of them new, commit {published.commit}"
     )
@@ -71,7 +70,7 @@ def demo(options: argparse.Namespace) -> None:
     from ..demo.space import push_space, write_space
 
     written = write_space(options.run_folder, options.space, title=options.title)
-    print(format_sizes({str(path.relative_to(options.space)): path.stat().st_size for path in written}))
+    print_sizes({str(path.relative_to(options.space)): path.stat().st_size for path in written})
     if options.push is not None:
         print(push_space(options.space, options.push, private=options.private).url)
 
@@ -86,13 +85,13 @@ def _open_demo(options: argparse.Namespace) -> None:
     open_page(options.run_folder, title=options.title, server_name=options.host, server_port=options.port)
 
 
-def format_sizes(sizes: dict[str, int]) -> str:
-    """Return a table of files and their bytes, with the sum.
+def print_sizes(sizes: dict[str, int]) -> None:
+    """Print a table of files and their bytes, with the sum.
 
     Example:
-        >>> print(format_sizes({"config.json": 1027}))
+        >>> print_sizes({"config.json": 1027})
                1,027  config.json
                1,027  in 1 file
     """
     total = f"{sum(sizes.values()):12,}  in {len(sizes)} file{'s' * (len(sizes) != 1)}"
-    return "\n".join([*(f"{size:12,}  {name}" for name, size in sizes.items()), total])
+    print("\n".join([*(f"{size:12,}  {name}" for name, size in sizes.items()), total]), flush=True)

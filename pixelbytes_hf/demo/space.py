@@ -11,8 +11,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ..hub.plain_files import NEVER_DELETED
 from ..hub.requests import remote_files
-from ..hub.upload import NEVER_DELETED, Published, publish_folder
+from ..hub.upload import Published, publish_folder
 from ..runs.corpus_layout import LAYOUT_NAME
 from ..runs.run_folder import Run
 from .views import name_media

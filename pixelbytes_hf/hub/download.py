@@ -1,21 +1,15 @@
 """Fetches a repository from the Hub and compares every file with the hash that the Hub keeps of it.
 
-The Hub's own client compares sizes; `load_dataset("user/name")` therefore reads files of the right length and the
-wrong bytes without a word, as does `from_pretrained` of models other than ours (`cached_files`). Where that matters,
-load from the folder that is returned here.
+The Hub's own client compares sizes: `load_dataset("user/name")` and `from_pretrained("user/name")` read files of the
+right length and the wrong bytes without a word. Where that matters, load from the folder that is returned here.
 """
 
-import logging
-from collections.abc import Iterable
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import filter_repo_objects
 
-from .requests import HubError, LocalFile, listing_at, newest_commit, persistently
-
-logger = logging.getLogger(__name__)
+from .requests import HubError, newest_commit, persistently
 
 
 class DamagedDownloadError(HubError):
@@ -61,34 +55,26 @@ def fetch_folder(
         commit = newest_commit(api, repo_id, repo_type, revision)
         options = {"allow_patterns": allow_patterns, "cache_dir": cache_dir, "token": token}
         folder = Path(snapshot_download(repo_id, repo_type=repo_type, revision=commit, **options))
-        listing = listing_at(api, repo_id, repo_type, commit)
-        _take_out_damaged(folder, filter_repo_objects(listing.values(), allow_patterns=allow_patterns, key=_path_of))
+        found = api.verify_repo_checksums(repo_id, repo_type=repo_type, revision=commit, cache_dir=cache_dir)
+        missing = filter_repo_objects(found.missing_paths, allow_patterns=allow_patterns)
+        _take_out(folder, [fault["path"] for fault in found.mismatches], list(missing))
         return folder
 
     return persistently(attempt, num_retries=num_retries, subject=repo_id)
 
 
-def _take_out_damaged(folder: Path, remote_files: Iterable[RepoFile]) -> None:
-    """Delete the files that differ from the Hub's listing, and what they link to.
+def _take_out(folder: Path, damaged: list[str], missing: list[str]) -> None:
+    """Delete the damaged files of a folder, and what they link to.
 
     Raises:
-        DamagedDownloadError: If there were such files, or files are missing.
+        DamagedDownloadError: If there were any, or files are missing.
     """
-    damaged = []
-    for remote in remote_files:
-        path = folder / remote.path
-        if path.is_file() and LocalFile(path).equals(remote):
-            continue
-        damaged.append(remote.path)
-        if path.exists():
-            path.resolve().unlink()
+    for path in map(folder.joinpath, damaged):
+        # files of equal bytes are links to one
+        path.resolve().unlink(missing_ok=True)
         path.unlink(missing_ok=True)
-    if damaged:
+    if damaged or missing:
         raise DamagedDownloadError(
-            f"{folder}: {', '.join(damaged)} did not come as the Hub has them and were taken out of the cache; "
-            "call again"
+            f"{folder}: {', '.join([*damaged, *missing])} did not come as the Hub has them and were taken out of the "
+            "cache; call again"
         )
-
-
-def _path_of(remote: RepoFile) -> str:
-    return remote.path

@@ -9,9 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from http import HTTPStatus
-from pathlib import Path
 from typing import TypeVar
 
 from httpx2 import TransportError
@@ -24,9 +22,6 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.hf_api import RepoFile
-
-from ..pretrained.cached_files import git_hash_of, sha256_of
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -48,48 +43,12 @@ class HubError(OSError):
     is_passing = False
 
 
-class LocalFile:
-    """A file on disk, comparable to what the Hub tells of one.
-
-    Args:
-        path: Where it lies.
-    """
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.size = path.stat().st_size
-
-    @cached_property
-    def sha256(self) -> str:
-        """Hash by which large files are known."""
-        return sha256_of(self.path)
-
-    @cached_property
-    def blob_id(self) -> str:
-        """Hash by which git knows a small file."""
-        return git_hash_of(self.path)
-
-    def equals(self, remote: RepoFile) -> bool:
-        """Return whether the Hub's size and hash are those of this file."""
-        if remote.size != self.size:
-            return False
-        if remote.lfs is not None:
-            return remote.lfs.sha256 == self.sha256
-        return remote.blob_id == self.blob_id
-
-
 def newest_commit(api: HfApi, repo_id: str, repo_type: str, revision: str | None) -> str:
     """Return the commit that a branch or tag points to; None stands for `main`."""
     commit = api.repo_info(repo_id, repo_type=repo_type, revision=revision).sha
     if commit is None:
         raise HubError(f"{repo_id}: the Hub does not tell the commit of {revision or 'main'}; call again later")
     return commit
-
-
-def listing_at(api: HfApi, repo_id: str, repo_type: str, revision: str) -> dict[str, RepoFile]:
-    """Return the files of a repository at a revision, path -> what the Hub tells of it."""
-    entries = api.list_repo_tree(repo_id, repo_type=repo_type, revision=revision, recursive=True)
-    return {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
 
 
 def remote_files(
@@ -112,7 +71,7 @@ def remote_files(
     def ask() -> list[str]:
         for name in (revision or DEFAULT_REVISION, DEFAULT_REVISION):
             try:
-                return list(listing_at(api, repo_id, repo_type, name))
+                return api.list_repo_files(repo_id, repo_type=repo_type, revision=name)
             except RevisionNotFoundError:
                 continue
             except RepositoryNotFoundError as error:
@@ -229,8 +188,8 @@ def _retry_after_seconds(error: BaseException) -> float:
     for one in _chain(error):
         if isinstance(one, HfHubHTTPError) and one.response is not None:
             asked = one.response.headers.get("Retry-After", "").strip()
-            # the other form, a date, is left to the growing waits
-            return float(asked) if asked.isdigit() else 0.0
+            # the other form, a date, is left to the growing waits; "²" is a digit and no decimal
+            return float(asked) if asked.isdecimal() else 0.0
     return 0.0
 
 

@@ -1,1 +1,1 @@
-"""What every class that loads from a checkpoint needs: checks of settings, and of files in the Hub's cache."""
+"""What every class that loads from a checkpoint needs: checks of settings, and whether the code is a copy."""

@@ -6,12 +6,13 @@ and the card. One repository may hold many checkpoints, each in a subfolder with
 
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ..hub.plain_files import list_plain_files
 from ..hub.requests import remote_files
 from ..hub.upload import Published, check_repo_id, publish_folder
 from ..runs.corpus_layout import LAYOUT_NAME
@@ -65,6 +66,7 @@ def publish_run(
     with_samples: bool = True,
     seed: int = 0,
     token: str | None = None,
+    show: Callable[[dict[str, int]], object] | None = None,
     **card: Any,
 ) -> Published:
     """Publish a run on the Hub, all of it in one commit.
@@ -79,6 +81,7 @@ def publish_run(
         with_samples: As of `assemble`.
         seed: As of `assemble`.
         token: Of the Hub; by default the one that is logged in.
+        show: Told the bytes of every file by its path, before anything is sent.
         card: As of `assemble`.
 
     Raises:
@@ -99,9 +102,8 @@ def publish_run(
             **card,
         )
         if subfolder is not None:
-            _write_index(
-                folder, repo_id, [*remote_files(repo_id, "model", revision=revision, token=token), *list_files(folder)]
-            )
+            there = remote_files(repo_id, "model", revision=revision, token=token)
+            _write_index(folder, repo_id, [*there, *list_plain_files(folder)])
         return publish_folder(
             folder,
             repo_id,
@@ -110,6 +112,7 @@ def publish_run(
             revision=revision,
             message=f"Publish {subfolder or Path(run_folder).resolve().name}",
             token=token,
+            show=show,
         )
 
 
@@ -168,14 +171,8 @@ def assemble(
     write_json(target / FACTS_NAME, facts.to_dict())
     (target / CARD_NAME).write_text(render_model_card(facts), encoding="utf-8")
     if subfolder is not None:
-        _write_index(root, repo_id, list_files(root))
-    return list_files(root)
-
-
-def list_files(folder: str | Path) -> dict[str, int]:
-    """Return the bytes of every file in a folder by its relative path, in order."""
-    paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
+        _write_index(root, repo_id, list_plain_files(root))
+    return list_plain_files(root)
 
 
 def _copy_records(run_folder: Path, target: Path) -> None:

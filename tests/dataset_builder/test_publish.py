@@ -163,6 +163,17 @@ def test_copy_can_be_written_where_the_folder_cannot(tmp_path):
     assert all(path.stat().st_mode & 0o200 for path in (staged, *copied.values()))
 
 
+@pytest.mark.parametrize("name", ["build_report.json", "data/train-00000-of-00001.parquet", "data"])
+def test_links_of_a_corpus_are_not_published(tmp_path, name):
+    folder = tmp_path / "built"
+    dataset_builder.build("mini", folder, num_creatures=128, progress=False)
+    (folder / name).rename(tmp_path / "elsewhere")
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    # the tests run offline: a request would end in another error
+    with pytest.raises(ValueError, match="itself, got a link"):
+        publish(folder, REPOSITORY, replaces=True)
+
+
 def names_of_one_shard():
     return [f"data/{split}-00000-of-00001.parquet" for split in ("test", "train", "validation")]
 

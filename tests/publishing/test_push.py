@@ -13,10 +13,11 @@ from loopback_hub import LoopbackHub
 
 from pixelbytes_hf.cli.main import main
 from pixelbytes_hf.generation.layout import as_layout
+from pixelbytes_hf.hub.plain_files import list_plain_files
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from pixelbytes_hf.publishing.export import check_travels, write_checkpoint, write_code
-from pixelbytes_hf.publishing.push import assemble, list_files, render_index
+from pixelbytes_hf.publishing.push import assemble, render_index
 from pixelbytes_hf.runs.files import read_json
 from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.training.presets import get_preset
@@ -263,7 +264,7 @@ def test_dry_run_lists_what_would_be_sent_and_needs_no_network(run_folder, corpu
 def test_assembling_twice_gives_the_same_bytes(run_folder, corpus, tmp_path):
     options = {"repo_id": "user/x", "dataset": str(corpus), "seed": 3}
     first, second = (assemble(run_folder, tmp_path / name, **options) for name in "ab")
-    assert first == second == list_files(tmp_path / "a")
+    assert first == second == list_plain_files(tmp_path / "a")
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in first)
 
 
@@ -369,14 +370,13 @@ def test_refused_listing_is_no_empty_repository(monkeypatch, status, files):
     import httpx2
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    from pixelbytes_hf.hub import requests as hub_requests
-    from pixelbytes_hf.hub.requests import HubError, remote_files
+    from pixelbytes_hf.hub.requests import HfApi, HubError, remote_files
 
-    def refuse(*arguments):
+    def refuse(*arguments, **options):
         response = httpx2.Response(status, request=httpx2.Request("GET", "http://127.0.0.1/"))
         raise RepositoryNotFoundError("no", response=response)
 
-    monkeypatch.setattr(hub_requests, "listing_at", refuse)
+    monkeypatch.setattr(HfApi, "list_repo_files", refuse)
     if files is None:
         with pytest.raises(HubError, match="does not accept the token"):
             remote_files("user/x", "model")

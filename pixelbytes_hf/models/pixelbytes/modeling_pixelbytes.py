@@ -28,7 +28,6 @@ from ...generation.generation_pixelbytes import PixelBytesGenerationMixin
 from ...mixers.configuration_mixers import input_width
 from ...mixers.mixers import MIXERS, build_cache, build_mixer, read_vectors
 from ...objectives.objectives import build_objective
-from ...pretrained.cached_files import check_cached_checkpoint
 from ...pretrained.remote_code import is_copy
 from .configuration_pixelbytes import PixelBytesConfig
 from .embeddings import ProjectedWindow, build_join
@@ -74,9 +73,6 @@ class PixelBytesPreTrainedModel(PreTrainedModel):
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         # otherwise saving would bring the old names back, beside a configuration of ours
         model._weight_conversions = None
-        if pretrained_model_name_or_path is not None and not Path(pretrained_model_name_or_path).exists():
-            place = {name: kwargs.get(name) for name in ("revision", "subfolder", "cache_dir")}
-            check_cached_checkpoint(str(pretrained_model_name_or_path), **place)
         return loaded
 
     def _init_weights(self, module: nn.Module) -> None:
