@@ -2,14 +2,14 @@
 
     python examples/own_mixer.py --dataset outputs/quickstart/pixelbytes-mini --out outputs/own-mixer
 
-A mixer is a `PreTrainedModel` that reads `inputs_embeds` (B, L, D) and returns vectors of that shape. This one keeps
-moving averages: each channel forgets at a speed of its own, h[n] = a h[n-1] + (1 - a) x[n], and a gated layer reads
-both x and h. It is not good; it is short. What the package asks of a mixer:
+A mixer reads vectors (B, L, D) and returns vectors of that shape. This one keeps moving averages: each channel forgets
+at a speed of its own, h[n] = a h[n-1] + (1 - a) x[n], and a gated layer reads both x and h. It is not good; it is
+short. What the package asks of a mixer:
 
 - a configuration with a `model_type`, `hidden_size` and `num_hidden_layers`, that says whether it `sees_future`;
 - `layer_types`, if its memory is a state: one name per layer, ``linear_attention`` for a state of any shape. Then
   padding, batches of unequal length and generation step by step are the package's affair (`recurrent`);
-- a `forward` with `inputs_embeds`, `use_cache`, `past_key_values` and `output_hidden_states`.
+- a `PixelBytesMixer` that says in `read` how its layers read, and go on from a state.
 """
 
 import argparse
@@ -19,11 +19,10 @@ from typing import Any, ClassVar
 import torch
 from datasets import load_dataset
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PreTrainedConfig
 from transformers import initialization as init
-from transformers.cache_utils import Cache
-from transformers.modeling_outputs import BaseModelOutputWithPast
 
+from pixelbytes_hf.mixers.mixer_base import PixelBytesMixer
 from pixelbytes_hf.training.train import train
 
 
@@ -72,7 +71,7 @@ class MovingAverageLayer(nn.Module):
         return vectors + value.tanh() * gate.sigmoid(), state
 
 
-class MovingAverageModel(PreTrainedModel):
+class MovingAverageModel(PixelBytesMixer):
     """A stack of `MovingAverageLayer` over `inputs_embeds`.
 
     Args:
@@ -80,7 +79,6 @@ class MovingAverageModel(PreTrainedModel):
     """
 
     config_class = MovingAverageConfig
-    main_input_name = "inputs_embeds"
 
     def __init__(self, config: MovingAverageConfig) -> None:
         """Make the layers."""
@@ -94,36 +92,16 @@ class MovingAverageModel(PreTrainedModel):
             # from averages over two positions to averages over a thousand
             init.copy_(module.speed, torch.linspace(0, 7, len(module.speed)))
 
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        """Take nothing: there is no embedding to replace."""
-
-    def forward(
-        self,
-        inputs_embeds: Tensor,
-        past_key_values: Cache | None = None,
-        use_cache: bool | None = None,
-        output_hidden_states: bool | None = None,
-    ) -> BaseModelOutputWithPast:
-        """Read sequences of vectors, from a state where there is one, which is updated.
-
-        Args:
-            inputs_embeds: (B, L, D).
-            past_key_values: State to go on from.
-            use_cache: Whether there is one.
-            output_hidden_states: Whether to return the vectors between the layers.
-        """
-        vectors, between = inputs_embeds, [inputs_embeds]
+    def read(self, vectors: Tensor, cache: Any, lengths: Tensor | None = None) -> list[Tensor]:
+        """Read sequences of vectors; see `PixelBytesMixer.read`."""
+        between = [vectors]
         for index, layer in enumerate(self.layers):
-            state = None if past_key_values is None else past_key_values.layers[index].recurrent_states[0]
+            state = None if cache is None else cache.layers[index].recurrent_states[0]
             vectors, state = layer(vectors, vectors.new_zeros(vectors[:, 0].shape) if state is None else state)
-            if past_key_values is not None:
-                past_key_values.update_recurrent_state(state, index)
+            if cache is not None:
+                cache.update_recurrent_state(state, index)
             between.append(vectors)
-        return BaseModelOutputWithPast(
-            last_hidden_state=vectors,
-            past_key_values=past_key_values,
-            hidden_states=tuple(between) if output_hidden_states else None,
-        )
+        return between
 
 
 AutoConfig.register(MovingAverageConfig.model_type, MovingAverageConfig, exist_ok=True)

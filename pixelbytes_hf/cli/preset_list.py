@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from ..mixers.configuration_mixers import PixelBytesFirstSSMConfig
 from ..models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from ..models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from ..training.presets import Preset
@@ -60,9 +59,7 @@ def describe_mixer(config: PixelBytesConfig) -> str:
     name = mixer.model_type.removeprefix("pixelbytes_").replace("_", " ")
     direction = ""
     if config.sees_future:
-        is_first = getattr(mixer, "bidirectional", None) == "first" or getattr(mixer, "first_only", False)
-        is_first = is_first or mixer.model_type == PixelBytesFirstSSMConfig.model_type
-        direction = ", both ways in the first layer" if is_first else ", both ways"
+        direction = ", both ways in the first layer" if getattr(mixer, "first_only", False) else ", both ways"
     positions = ", no positions" if getattr(mixer, "positions", "rotary") == "none" else ""
     return f"{name} {mixer.hidden_size} x {mixer.num_hidden_layers}{direction}{positions}"
 

@@ -28,7 +28,7 @@ from transformers.generation.configuration_utils import GenerationMode
 from transformers.generation.streamers import BaseStreamer
 from transformers.generation.utils import GenerateDecoderOnlyOutput
 
-from ..mixers.configuration_mixers import is_recurrent
+from ..mixers.mixer_properties import is_recurrent
 from ..tokens.contexts import ContextRule, context_rule
 from ..tokens.grid import Segment
 from ..tokens.vocabulary import Vocabulary

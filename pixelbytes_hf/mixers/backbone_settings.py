@@ -3,29 +3,34 @@
 Knows keywords of configurations; knows no tensors and none of our own mixers.
 """
 
-from typing import Any
+from typing import Any, Literal, get_args
+
+from transformers import PreTrainedConfig
 
 from ..pretrained.setting_checks import refuse_unknown
+from .mixer_properties import is_recurrent
 
+PositionsName = Literal["rotary", "none"]
 # what a backbone may be told beyond its own fields
 _BACKBONE_KEYWORDS = frozenset(["is_causal", "positions"])
 
 
-def complete_backbone_settings(settings: dict[str, Any], width: int | None = None) -> dict[str, Any]:
-    """Return a backbone's settings with those that were left out.
+def build_backbone_config(settings: dict[str, Any], width: int | None = None) -> PreTrainedConfig:
+    """Return a backbone's configuration; what `settings` leave out suits a mixer of this size.
 
     Args:
         settings: Keywords of its configuration; ``model_type`` names it.
-        width: Width of the vectors to read; where None, settings that follow from it are left out still.
+        width: Width of the vectors to read; where None, what follows from it is the configuration's own.
 
     Raises:
         ValueError: If the model is not known, a keyword is not one of its, or its heads do not fit.
 
     Example:
-        >>> complete_backbone_settings({"model_type": "mamba2", "hidden_size": 24})["num_heads"]
+        >>> build_backbone_config({"model_type": "mamba2", "hidden_size": 24}).num_heads
         1
     """
-    plain = _plain_configuration(settings["model_type"])
+    kind = _find_configuration(settings["model_type"])
+    plain = kind()
     _refuse_backbone_keywords(settings, plain)
     width = settings.get("hidden_size", width)
     # no embedding of its own, and none of the ids that it would know
@@ -35,7 +40,31 @@ def complete_backbone_settings(settings: dict[str, Any], width: int | None = Non
         defaults |= {"hidden_size": width, **_backbone_defaults(settings["model_type"], width, settings)}
     settings = defaults | settings
     _check_heads(settings)
-    return settings
+    return kind(**settings)
+
+
+def check_mixer(mixer: PreTrainedConfig) -> None:
+    """Make sure that a mixer's settings fit each other.
+
+    Raises:
+        ValueError: If a number of heads does not divide the width, or a setting has no meaning for the mixer.
+    """
+    positions = getattr(mixer, "positions", "rotary")
+    if positions not in get_args(PositionsName):
+        raise ValueError(f"mixer_config.positions must be one of {get_args(PositionsName)}, got {positions!r}")
+    if not getattr(mixer, "is_causal", True) and is_recurrent(mixer):
+        raise ValueError(
+            f"mixer_config.is_causal must be True for {mixer.model_type!r}, a state that reads forward; "
+            "'pixelbytes_bidirectional' makes it read both ways"
+        )
+    head_width = getattr(mixer, "head_dim", None) or mixer.hidden_size // getattr(mixer, "num_attention_heads", 1)
+    if getattr(mixer, "rope_parameters", None) and head_width % 2:
+        raise ValueError(f"mixer_config must have heads of even width, which rotary positions turn, got {head_width}")
+    if mixer.model_type == "xlstm" and int(mixer.hidden_size * mixer.qk_dim_factor) % mixer.num_heads:
+        raise ValueError(
+            f"mixer_config.hidden_size * qk_dim_factor must be a multiple of num_heads = {mixer.num_heads}, "
+            f"got {mixer.hidden_size * mixer.qk_dim_factor}"
+        )
 
 
 def _backbone_defaults(name: str, width: int, settings: dict[str, Any]) -> dict[str, Any]:
@@ -92,13 +121,13 @@ def _check_heads(settings: dict[str, Any]) -> None:
         raise ValueError(f"mixer_config.hidden_size must be a multiple of its {heads} heads, got {width}")
 
 
-def _plain_configuration(name: str) -> Any:
-    """Return the configuration of a model of transformers, or one registered there, with its own defaults."""
+def _find_configuration(name: str) -> Any:
+    """Return the configuration class of a model of transformers, or one registered there."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     if name not in CONFIG_MAPPING:
         raise ValueError(f"mixer_config.model_type must be a mixer of ours or a model of transformers, got {name!r}")
-    return CONFIG_MAPPING[name]()
+    return CONFIG_MAPPING[name]
 
 
 def _refuse_backbone_keywords(settings: dict[str, Any], plain: Any) -> None:

@@ -1,23 +1,51 @@
-"""Configurations of our own mixers, and what may be asked of any mixer's.
+"""Configurations of our own mixers.
 
-Knows names and sizes of mixers, how wide the vectors are that they read and give, and which of them see the future;
-knows no tensors and nothing about ids.
+Knows names and sizes, and how each kind answers what may be asked of any mixer (`mixer_properties`); knows no tensors
+and nothing about ids.
 """
 
-from functools import cache
 from typing import Any, ClassVar, Literal, get_args
 
 from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
 
-from ..pretrained.setting_checks import check_number, check_size, refuse_unknown
-from .backbone_settings import complete_backbone_settings
+from ..pretrained.setting_checks import check_dropout, check_size, refuse_unknown
+from .backbone_settings import build_backbone_config, check_mixer
+from .mixer_properties import input_width, output_width, sees_future
 
 BidirectionalName = Literal["first"]
 MergeName = Literal["sum", "concatenation"]
-PositionsName = Literal["rotary", "none"]
 
 
-class PixelBytesLSTMConfig(PreTrainedConfig):
+class PixelBytesMixerConfig(PreTrainedConfig):
+    """What the settings of our own mixers have in common.
+
+    A kind of mixer declares the names of its sizes, of the one that is the width it reads, and whether it sees the
+    future.
+    """
+
+    size_names: ClassVar[tuple[str, ...]] = ("hidden_size", "num_hidden_layers")
+    width_name: ClassVar[str] = "hidden_size"
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Check the sizes, and refuse a keyword that is unknown."""
+        refuse_unknown(type(self).__name__, kwargs)
+        for name in self.size_names:
+            check_size(name, getattr(self, name), 1)
+        check_dropout(getattr(self, "dropout", 0.0))
+        super().__post_init__(**kwargs)
+
+    @property
+    def sees_future(self) -> bool:
+        """Whether outputs depend on positions that follow."""
+        return False
+
+    @classmethod
+    def complete(cls, settings: dict[str, Any], width: int | None) -> dict[str, Any]:
+        """Return keywords with those that follow from the width of the vectors to read, where it is known."""
+        return settings if width is None else {cls.width_name: width, **settings}
+
+
+class PixelBytesLSTMConfig(PixelBytesMixerConfig):
     """Settings of the LSTM mixer; the defaults are the paper's.
 
     Args:
@@ -36,6 +64,8 @@ class PixelBytesLSTMConfig(PreTrainedConfig):
 
     model_type: ClassVar[str] = "pixelbytes_lstm"
     attribute_map: ClassVar[dict[str, str]] = {"num_layers": "num_hidden_layers"}
+    size_names: ClassVar[tuple[str, ...]] = ("input_size", "hidden_size", "num_hidden_layers")
+    width_name: ClassVar[str] = "input_size"
 
     input_size: int = 126
     hidden_size: int = 512
@@ -48,19 +78,26 @@ class PixelBytesLSTMConfig(PreTrainedConfig):
         """Check the sizes."""
         if "num_layers" in kwargs:
             self.num_hidden_layers = kwargs.pop("num_layers")
-        refuse_unknown(type(self).__name__, kwargs)
-        _check_sizes(self, "input_size", "hidden_size", "num_hidden_layers")
-        _check_dropout(self.dropout)
+        super().__post_init__(**kwargs)
         if not isinstance(self.bidirectional, bool) and self.bidirectional not in get_args(BidirectionalName):
             raise ValueError(f"bidirectional must be True, False or 'first', got {self.bidirectional!r}")
         if self.bidirectional == "first" and self.hidden_size % 2:
             raise ValueError(f"hidden_size must be even with bidirectional='first', got {self.hidden_size}")
-        super().__post_init__(**kwargs)
 
     @property
     def output_size(self) -> int:
         """Width of the vectors that go out."""
         return self.hidden_size * (2 if self.bidirectional is True else 1)
+
+    @property
+    def sees_future(self) -> bool:
+        """Whether any layer reads both ways."""
+        return bool(self.bidirectional)
+
+    @property
+    def first_only(self) -> bool:
+        """Whether the first layer alone reads both ways."""
+        return self.bidirectional == "first"
 
     @property
     def layer_types(self) -> list[str]:
@@ -71,7 +108,7 @@ class PixelBytesLSTMConfig(PreTrainedConfig):
         """Accept a kind of state that transformers does not list."""
 
 
-class PixelBytesFirstSSMConfig(PreTrainedConfig):
+class PixelBytesFirstSSMConfig(PixelBytesMixerConfig):
     """Settings of the first approach's stack of Mamba layers, without residuals.
 
     Args:
@@ -89,6 +126,13 @@ class PixelBytesFirstSSMConfig(PreTrainedConfig):
     """
 
     model_type: ClassVar[str] = "pixelbytes_first_ssm"
+    size_names: ClassVar[tuple[str, ...]] = (
+        "hidden_size",
+        "state_size",
+        "num_hidden_layers",
+        "conv_kernel",
+        "expand",
+    )
 
     hidden_size: int = 81
     state_size: int = 64
@@ -98,11 +142,15 @@ class PixelBytesFirstSSMConfig(PreTrainedConfig):
     expand: int = 2
     use_cache: bool = True
 
-    def __post_init__(self, **kwargs: Any) -> None:
-        """Check the sizes."""
-        refuse_unknown(type(self).__name__, kwargs)
-        _check_sizes(self, "hidden_size", "state_size", "num_hidden_layers", "conv_kernel", "expand")
-        super().__post_init__(**kwargs)
+    @property
+    def sees_future(self) -> bool:
+        """Whether the first layer reads both ways."""
+        return self.bidirectional
+
+    @property
+    def first_only(self) -> bool:
+        """Whether the first layer alone reads both ways: if any does."""
+        return self.bidirectional
 
     @property
     def layer_types(self) -> list[str]:
@@ -110,7 +158,7 @@ class PixelBytesFirstSSMConfig(PreTrainedConfig):
         return ["linear_attention"] * self.num_hidden_layers
 
 
-class PixelBytesFirstAttentionConfig(PreTrainedConfig):
+class PixelBytesFirstAttentionConfig(PixelBytesMixerConfig):
     """Settings of the first approach's attention: every position sees every other, and none knows where it stands.
 
     Args:
@@ -124,6 +172,7 @@ class PixelBytesFirstAttentionConfig(PreTrainedConfig):
     """
 
     model_type: ClassVar[str] = "pixelbytes_first_attention"
+    size_names: ClassVar[tuple[str, ...]] = ("hidden_size", "num_hidden_layers", "num_attention_heads")
 
     hidden_size: int = 80
     num_hidden_layers: int = 2
@@ -132,18 +181,25 @@ class PixelBytesFirstAttentionConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Check the sizes."""
-        refuse_unknown(type(self).__name__, kwargs)
-        _check_sizes(self, "hidden_size", "num_hidden_layers", "num_attention_heads")
-        _check_dropout(self.dropout)
+        super().__post_init__(**kwargs)
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size must be a multiple of num_attention_heads = {self.num_attention_heads}, "
                 f"got {self.hidden_size}"
             )
-        super().__post_init__(**kwargs)
+
+    @property
+    def sees_future(self) -> bool:
+        """True: every position sees every other."""
+        return True
+
+    @classmethod
+    def complete(cls, settings: dict[str, Any], width: int | None) -> dict[str, Any]:
+        """Return keywords with a width that four heads divide, where one does."""
+        return super().complete(settings, width and (width // 4 * 4 or width))
 
 
-class PixelBytesBidirectionalConfig(PreTrainedConfig):
+class PixelBytesBidirectionalConfig(PixelBytesMixerConfig):
     """Settings of a causal mixer that reads both ways.
 
     Args:
@@ -158,6 +214,7 @@ class PixelBytesBidirectionalConfig(PreTrainedConfig):
     """
 
     model_type: ClassVar[str] = "pixelbytes_bidirectional"
+    size_names: ClassVar[tuple[str, ...]] = ()
     sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
         # any class that is no configuration leaves the choice to the model type; AutoConfig would import in a circle
         "inner_config": SubConfigSpec(object, model_type="mamba2")
@@ -170,9 +227,8 @@ class PixelBytesBidirectionalConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill in the inner mixer's defaults and refuse contradictions."""
-        refuse_unknown(type(self).__name__, kwargs)
         if not isinstance(self.inner_config, PreTrainedConfig):
-            self.inner_config = complete_mixer_settings({"model_type": "mamba2", **(self.inner_config or {})})
+            self.inner_config = build_mixer_config({"model_type": "mamba2", **(self.inner_config or {})})
         super().__post_init__(**kwargs)
         if self.merge not in get_args(MergeName):
             raise ValueError(f"merge must be one of {get_args(MergeName)}, got {self.merge!r}")
@@ -181,6 +237,19 @@ class PixelBytesBidirectionalConfig(PreTrainedConfig):
         check_mixer(self.inner_config)
         if sees_future(self.inner_config):
             raise ValueError(f"inner_config must be causal, got {self.inner_config.model_type!r} that sees the future")
+
+    @classmethod
+    def complete(cls, settings: dict[str, Any], width: int | None) -> dict[str, Any]:
+        """Return keywords with the settings of an inner mixer of this width."""
+        inner = settings.get("inner_config") or {}
+        if not isinstance(inner, PreTrainedConfig):
+            inner = build_mixer_config({"model_type": "mamba2", **inner}, width)
+        return {**settings, "inner_config": inner}
+
+    @property
+    def sees_future(self) -> bool:
+        """True: that is what it is for."""
+        return True
 
     @property
     def hidden_size(self) -> int:
@@ -203,132 +272,26 @@ class PixelBytesBidirectionalConfig(PreTrainedConfig):
         return self.inner_config.num_hidden_layers
 
 
-def input_width(mixer: PreTrainedConfig) -> int:
-    """Return the width of the vectors that a mixer reads.
-
-    Example:
-        >>> input_width(PixelBytesLSTMConfig(input_size=12, hidden_size=8))
-        12
-    """
-    return getattr(mixer, "input_size", mixer.hidden_size)
+MIXER_CONFIGS = tuple(PixelBytesMixerConfig.__subclasses__())
 
 
-def output_width(mixer: PreTrainedConfig) -> int:
-    """Return the width of the vectors that a mixer gives.
-
-    Example:
-        >>> output_width(PixelBytesLSTMConfig(input_size=12, hidden_size=8, bidirectional=True))
-        16
-    """
-    return getattr(mixer, "output_size", mixer.hidden_size)
-
-
-def sees_future(mixer: PreTrainedConfig) -> bool:
-    """Return whether a mixer's outputs depend on positions that follow.
-
-    A backbone of transformers does unless it is known there as a causal language model and nothing says otherwise; a
-    configuration from elsewhere says it itself, by an attribute ``sees_future``.
-
-    Example:
-        >>> sees_future(PixelBytesLSTMConfig()), sees_future(PixelBytesFirstAttentionConfig())
-        (False, True)
-    """
-    if mixer.model_type in (PixelBytesBidirectionalConfig.model_type, PixelBytesFirstAttentionConfig.model_type):
-        return True
-    if mixer.model_type in (PixelBytesLSTMConfig.model_type, PixelBytesFirstSSMConfig.model_type):
-        return bool(mixer.bidirectional)
-    if isinstance(declared := getattr(mixer, "sees_future", None), bool):
-        return declared or not getattr(mixer, "is_causal", True)
-    is_encoder = mixer.model_type not in _causal_model_types() or getattr(mixer, "is_decoder", True) is False
-    return is_encoder or not getattr(mixer, "is_causal", True)
-
-
-def is_recurrent(mixer: PreTrainedConfig) -> bool:
-    """Return whether all that a mixer keeps of what it read is a state of fixed size.
-
-    Example:
-        >>> is_recurrent(PixelBytesLSTMConfig()), is_recurrent(PixelBytesFirstAttentionConfig())
-        (True, False)
-    """
-    kinds = set(getattr(mixer, "layer_types", None) or ["full_attention"])
-    return mixer.model_type == "xlstm" or kinds <= {"pixelbytes_lstm_state", "linear_attention", "conv"}
-
-
-def complete_mixer_settings(settings: dict[str, Any], width: int | None = None) -> dict[str, Any]:
-    """Return a mixer's settings with those that were left out.
+def build_mixer_config(settings: dict[str, Any], width: int | None = None) -> PreTrainedConfig:
+    """Return a mixer's configuration, in which what was left out follows from the width it reads.
 
     Args:
         settings: Keywords of its configuration; ``model_type`` names it.
-        width: Width of the vectors to read; where None, settings that follow from it are left out still.
+        width: Width of the vectors to read; where None, what follows from it is the configuration's own.
 
     Raises:
-        ValueError: If the mixer is not known, or a keyword is not one of its.
+        ValueError: If the mixer is not known, or a keyword or a value is not one of its.
 
     Example:
-        >>> complete_mixer_settings({"model_type": "llama"}, 24)["num_attention_heads"]
-        4
+        >>> build_mixer_config({"model_type": "pixelbytes_lstm", "hidden_size": 8}, 24).input_size
+        24
     """
-    settings = dict(settings)
-    name = settings["model_type"]
-    if name == PixelBytesLSTMConfig.model_type:
-        return settings if width is None else {"input_size": width, **settings}
-    if name == PixelBytesFirstSSMConfig.model_type:
-        return settings if width is None else {"hidden_size": width, **settings}
-    if name == PixelBytesFirstAttentionConfig.model_type:
-        return settings if width is None else {"hidden_size": width // 4 * 4 or width, **settings}
-    if name == PixelBytesBidirectionalConfig.model_type:
-        inner = settings.get("inner_config") or {}
-        if not isinstance(inner, PreTrainedConfig):
-            settings["inner_config"] = complete_mixer_settings({"model_type": "mamba2", **inner}, width)
-        return settings
-    return complete_backbone_settings(settings, width)
-
-
-def check_mixer(mixer: PreTrainedConfig) -> None:
-    """Make sure that a mixer's settings fit each other.
-
-    Raises:
-        ValueError: If a number of heads does not divide the width, or a setting has no meaning for the mixer.
-    """
-    positions = getattr(mixer, "positions", "rotary")
-    if positions not in get_args(PositionsName):
-        raise ValueError(f"mixer_config.positions must be one of {get_args(PositionsName)}, got {positions!r}")
-    if not getattr(mixer, "is_causal", True) and is_recurrent(mixer):
-        raise ValueError(
-            f"mixer_config.is_causal must be True for {mixer.model_type!r}, a state that reads forward; "
-            "'pixelbytes_bidirectional' makes it read both ways"
-        )
-    head_width = getattr(mixer, "head_dim", None) or mixer.hidden_size // getattr(mixer, "num_attention_heads", 1)
-    if getattr(mixer, "rope_parameters", None) and head_width % 2:
-        raise ValueError(f"mixer_config must have heads of even width, which rotary positions turn, got {head_width}")
-    if mixer.model_type == "xlstm" and int(mixer.hidden_size * mixer.qk_dim_factor) % mixer.num_heads:
-        raise ValueError(
-            f"mixer_config.hidden_size * qk_dim_factor must be a multiple of num_heads = {mixer.num_heads}, "
-            f"got {mixer.hidden_size * mixer.qk_dim_factor}"
-        )
-
-
-@cache
-def _causal_model_types() -> frozenset[str]:
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
-    return frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
-
-
-def _check_sizes(owner: Any, *names: str) -> None:
-    for name in names:
-        check_size(name, getattr(owner, name), 1)
-
-
-def _check_dropout(dropout: Any) -> None:
-    check_number("dropout", dropout)
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout must be in [0, 1), got {dropout}")
-
-
-MIXER_CONFIGS = (
-    PixelBytesLSTMConfig,
-    PixelBytesFirstSSMConfig,
-    PixelBytesFirstAttentionConfig,
-    PixelBytesBidirectionalConfig,
-)
+    # not from transformers' table of configurations, into which other copies of this code may have put theirs
+    own = {kind.model_type: kind for kind in MIXER_CONFIGS}
+    if settings["model_type"] not in own:
+        return build_backbone_config(settings, width)
+    kind = own[settings["model_type"]]
+    return kind(**kind.complete(settings, width))

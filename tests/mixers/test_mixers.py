@@ -1,29 +1,33 @@
 """Mixers: one body over all of them, against a slow reference where there is one."""
 
+import copy
+
 import pytest
 import torch
 from fakes import FakeCorpus
 from torch import nn
-from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, PreTrainedConfig
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaConfig, PreTrainedConfig
+from transformers.cache_utils import DynamicCache
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils.import_utils import is_mambapy_available
 
 from pixelbytes_hf import ActionPixelBytesTokenizer
 from pixelbytes_hf.evaluation.evaluation import evaluate_model
-from pixelbytes_hf.mixers.backbones import build_backbone
+from pixelbytes_hf.mixers.backbones import build_backbone, read_vectors
 from pixelbytes_hf.mixers.configuration_mixers import (
     PixelBytesBidirectionalConfig,
     PixelBytesFirstSSMConfig,
     PixelBytesLSTMConfig,
-    complete_mixer_settings,
-    sees_future,
+    build_mixer_config,
 )
 from pixelbytes_hf.mixers.mixer_first_attention import PixelBytesFirstAttentionModel
 from pixelbytes_hf.mixers.mixer_lstm import PixelBytesLSTMCacheLayer, PixelBytesLSTMModel
+from pixelbytes_hf.mixers.mixer_properties import sees_future
 from pixelbytes_hf.mixers.mixers import MIXERS as OWN_MIXERS
-from pixelbytes_hf.mixers.mixers import build_cache, build_mixer, read_vectors
+from pixelbytes_hf.mixers.mixers import build_mixer
 from pixelbytes_hf.mixers.padding import plan_padding, reverse_positions
-from pixelbytes_hf.mixers.recurrent import RecurrentCache
 from pixelbytes_hf.mixers.selective_scan import selective_scan
+from pixelbytes_hf.mixers.state_caches import RecurrentCache, build_cache
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 
@@ -362,6 +366,15 @@ def test_evaluation_with_a_carried_state_equals_reading_at_once(name):
     assert parts["matched"]["all"]["bits"] == pytest.approx(whole["matched"]["all"]["bits"], rel=1e-5)
 
 
+def test_configurations_are_ours_whatever_another_copy_of_this_code_has_registered(monkeypatch):
+    class Older(PreTrainedConfig):
+        model_type = PixelBytesLSTMConfig.model_type
+
+    monkeypatch.setitem(CONFIG_MAPPING._extra_content, Older.model_type, Older)
+    assert type(AutoConfig.for_model(Older.model_type)) is Older
+    assert type(config_of("lstm")) is type(config_of("lstm-both-ways-first").inner_config) is PixelBytesLSTMConfig
+
+
 @pytest.mark.parametrize("name", FUTURE)
 def test_mixer_that_sees_the_future_is_refused_unless_asked_for(name):
     with pytest.raises(ValueError, match=r"mixer_config must not see the future.*allow_future=True"):
@@ -458,7 +471,7 @@ def test_both_ways_equals_the_readings_added_and_normalised():
 
 
 def test_layers_are_shared_out_between_the_first_and_the_rest():
-    inner = complete_mixer_settings({"model_type": "lfm2", "num_hidden_layers": 3}, WIDTH)
+    inner = build_mixer_config({"model_type": "lfm2", "num_hidden_layers": 3}, WIDTH)
     config = PixelBytesBidirectionalConfig(inner_config=inner, first_only=True)
     mixer = build_mixer(config)
     assert [len(part.layers) for part in (mixer.forward_mixer, mixer.rest)] == [1, 2]
@@ -566,6 +579,13 @@ def test_dropout_acts_between_layers_while_training_only():
     assert not torch.equal(read(mixer, vectors_of()).last_hidden_state, read(mixer, vectors_of()).last_hidden_state)
 
 
+def test_dropout_acts_on_a_single_position_that_follows_a_state_too():
+    mixer = make("lstm-3-dropout")
+    state = read(mixer, vectors_of()).past_key_values
+    plain = read(mixer, vectors_of()[:, :1], None, copy.deepcopy(state)).last_hidden_state
+    assert not torch.equal(read(mixer.train(), vectors_of()[:, :1], None, state).last_hidden_state, plain)
+
+
 def test_initial_weights_are_torchs():
     mixer = PixelBytesLSTMModel(PixelBytesLSTMConfig(input_size=100, hidden_size=64))
     bound = 64**-0.5
@@ -669,6 +689,12 @@ def test_recurrent_cache_begins_anew_and_does_not_go_back(name):
     assert cache.get_seq_length() == 0
     close(read(mixer, vectors, None, cache).last_hidden_state, expected)
     RecurrentCache(PixelBytesFirstSSMConfig()).batch_repeat_interleave(2)
+
+
+@pytest.mark.parametrize("name", ["mamba2", "first-ssm"])
+def test_state_that_does_not_know_what_was_read_is_refused(name):
+    with pytest.raises(TypeError, match=r"a state of new_cache\(\) or of a forward pass, got DynamicCache"):
+        read(make(name), vectors_of(), None, DynamicCache(config=config_of(name)))
 
 
 def test_mask_of_ones_needs_no_plan():

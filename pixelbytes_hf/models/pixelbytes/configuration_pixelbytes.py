@@ -10,19 +10,11 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
 from transformers.utils import cached_file, logging
 
-from ...mixers.configuration_mixers import (
-    MIXER_CONFIGS,
-    PixelBytesLSTMConfig,
-    check_mixer,
-    check_number,
-    check_size,
-    complete_mixer_settings,
-    input_width,
-    output_width,
-    refuse_unknown,
-    sees_future,
-)
+from ...mixers.backbone_settings import check_mixer
+from ...mixers.configuration_mixers import MIXER_CONFIGS, PixelBytesLSTMConfig, build_mixer_config
+from ...mixers.mixer_properties import input_width, output_width, sees_future
 from ...pretrained.remote_code import is_copy
+from ...pretrained.setting_checks import check_dropout, check_number, check_size, refuse_unknown
 from ...tokens.contexts import CONTEXT_RULES, WINDOW_SIZE
 from ...tokens.vocabulary import Vocabulary
 from .legacy_checkpoint import convert_legacy_settings, is_legacy, measure_legacy_weights
@@ -106,7 +98,8 @@ class PixelBytesConfig(PreTrainedConfig):
         refuse_unknown(type(self).__name__, kwargs)
         self._check_fields()
         if not isinstance(self.mixer_config, PreTrainedConfig):
-            self.mixer_config = self._complete_mixer_settings(self.mixer_config)
+            settings = {"model_type": PixelBytesLSTMConfig.model_type, **(self.mixer_config or {})}
+            self.mixer_config = build_mixer_config(settings, self.context_width)
         super().__post_init__(**kwargs)
         self._check_mixer()
 
@@ -200,10 +193,6 @@ class PixelBytesConfig(PreTrainedConfig):
             setattr(self, name, settings.pop(name))
         return settings
 
-    def _complete_mixer_settings(self, settings: dict[str, Any] | None) -> dict[str, Any]:
-        settings = {"model_type": PixelBytesLSTMConfig.model_type, **(settings or {})}
-        return complete_mixer_settings(settings, self.context_width)
-
     def _check_fields(self) -> None:
         least_width = self.context_size if self.embedding == "concat" else 1
         sizes = {"vocab_size": 3, "context_size": 1, "window_length": 1, "embedding_dim": least_width}
@@ -219,9 +208,7 @@ class PixelBytesConfig(PreTrainedConfig):
             )
         self._check_diffusion()
         check_number("copy_loss_weight", self.copy_loss_weight)
-        check_number("dropout", self.dropout)
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+        check_dropout(self.dropout)
         if not 0 <= self.copy_loss_weight <= 1:
             raise ValueError(f"copy_loss_weight must be in [0, 1], got {self.copy_loss_weight}")
         for name in ("pad_token_id", "row_end_id", "segment_end_id"):

@@ -25,8 +25,11 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 from transformers.utils import ModelOutput, can_return_tuple
 
 from ...generation.generation_pixelbytes import PixelBytesGenerationMixin
-from ...mixers.configuration_mixers import input_width
-from ...mixers.mixers import MIXERS, build_cache, build_mixer, read_vectors
+from ...mixers.backbones import read_vectors
+from ...mixers.mixer_base import initialise_as_torch
+from ...mixers.mixer_properties import input_width
+from ...mixers.mixers import MIXERS, build_mixer
+from ...mixers.state_caches import build_cache
 from ...objectives.objectives import build_objective
 from ...pretrained.remote_code import is_copy
 from .configuration_pixelbytes import PixelBytesConfig
@@ -76,23 +79,11 @@ class PixelBytesPreTrainedModel(PreTrainedModel):
         return loaded
 
     def _init_weights(self, module: nn.Module) -> None:
-        # torch's own initialisation is the paper's
-        if isinstance(module, nn.Linear):
-            bound = module.in_features**-0.5
-            init.uniform_(module.weight, -bound, bound)
-            if module.bias is not None:
-                init.uniform_(module.bias, -bound, bound)
-        elif isinstance(module, nn.Embedding):
+        initialise_as_torch(module)
+        if isinstance(module, nn.Embedding):
             init.normal_(module.weight)
             if module.padding_idx is not None and not getattr(module.weight, "_is_hf_initialized", False):
                 init.zeros_(module.weight[module.padding_idx])
-        elif isinstance(module, nn.Conv2d):
-            bound = (module.in_channels * module.kernel_size[0] * module.kernel_size[1]) ** -0.5
-            init.uniform_(module.weight, -bound, bound)
-            init.uniform_(module.bias, -bound, bound)
-        elif isinstance(module, nn.LayerNorm):
-            init.ones_(module.weight)
-            init.zeros_(module.bias)
         elif isinstance(module, ProjectedWindow):
             init.uniform_(module.alpha, 0.0, 1.0)
 
