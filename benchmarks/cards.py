@@ -21,13 +21,14 @@ from typing import Any
 from control import select_records
 from datasets import load_dataset
 
-from pixelbytes_hf.data.windows import tokenize_dataset
-from pixelbytes_hf.evaluation.evaluation import TABLE_KINDS, evaluate_baselines, evaluate_model
+from pixelbytes_hf.data.tokenize_dataset import tokenize_dataset
+from pixelbytes_hf.evaluation.evaluation import evaluate_baselines, evaluate_model
+from pixelbytes_hf.evaluation.tables import TABLE_KINDS
 from pixelbytes_hf.publishing.card_facts import CardFacts, gather_facts
 from pixelbytes_hf.publishing.cards import render_model_card
 from pixelbytes_hf.runs.files import read_json, write_json
 from pixelbytes_hf.runs.run_folder import Run
-from pixelbytes_hf.training.train import RECORD_NAME
+from pixelbytes_hf.training.resume import RECORD_NAME
 
 COMPARED = "small-mamba2-predictive"
 GIVEN = (

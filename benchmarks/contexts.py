@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from datasets import load_dataset
 
-from pixelbytes_hf.data.windows import tokenize_dataset
+from pixelbytes_hf.data.tokenize_dataset import tokenize_dataset
 from pixelbytes_hf.evaluation.continuations import evaluate_continuations
 from pixelbytes_hf.runs.run_folder import Run
 

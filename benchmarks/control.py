@@ -46,7 +46,7 @@ from pixelbytes_hf.control.tasks import (
     steer,
     steer_by_prediction,
 )
-from pixelbytes_hf.data.windows import tokenize_dataset
+from pixelbytes_hf.data.tokenize_dataset import tokenize_dataset
 from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.tokens.vocabulary import Vocabulary

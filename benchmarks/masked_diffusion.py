@@ -20,9 +20,10 @@ from datasets import load_dataset
 from transformers import AutoModelForCausalLM
 
 from dataset_builder import build
-from pixelbytes_hf.data.windows import TokenCorpus, tokenize_dataset
+from pixelbytes_hf.data.corpus import TokenCorpus
+from pixelbytes_hf.data.tokenize_dataset import tokenize_dataset
 from pixelbytes_hf.evaluation.evaluation import evaluate_model
-from pixelbytes_hf.generation.infilling import hide_channel, hide_frame, hide_half, hide_random, hide_span
+from pixelbytes_hf.generation.regions import hide_channel, hide_frame, hide_half, hide_random, hide_span
 from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from pixelbytes_hf.tokens.grid import Segment, flatten
 from pixelbytes_hf.training.presets import get_preset

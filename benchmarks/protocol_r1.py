@@ -26,11 +26,14 @@ import torch
 from torch.utils.data import Subset
 from transformers import set_seed
 
-from pixelbytes_hf.data.windows import TokenCorpus, WindowDataset
+from pixelbytes_hf.data.corpus import TokenCorpus
+from pixelbytes_hf.data.windows import WindowDataset
 from pixelbytes_hf.tokens.grid import MODALITIES, Segment, gather_window
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
+from pixelbytes_hf.training.builders import build_model
 from pixelbytes_hf.training.presets import PRESETS, Preset, get_preset
-from pixelbytes_hf.training.train import PixelBytesTrainer, build_model, make_training_arguments, make_windows
+from pixelbytes_hf.training.trainer import PixelBytesTrainer, make_training_arguments
+from pixelbytes_hf.training.training_windows import make_windows
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "protocol_r1"
 LENGTH, STRIDE, BATCH, STEPS = 512, 256, 8, 300
@@ -92,7 +95,7 @@ def run_seed(plan: Preset, seed: int, corpora: dict[str, TokenCorpus], vocabular
             make_training_arguments(plan.training, folder, **options),
             settings=plan.training,
             vocabulary=vocabulary,
-            train_dataset=full_windows(make_windows(corpora["train"], plan.training, context_size=cells)),
+            train_dataset=full_windows(make_windows(corpora["train"], plan.training, plan.objective, model.config)),
             eval_dataset=full_windows(WindowDataset(corpora["validation"], LENGTH, context_size=cells)),
         )
         start = time.perf_counter()

@@ -21,11 +21,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelbytes_hf.data.windows import TokenCorpus
+from pixelbytes_hf.data.corpus import TokenCorpus
 from pixelbytes_hf.tokens.grid import image_segment
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
+from pixelbytes_hf.training.builders import build_model
 from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import PixelBytesTrainer, build_model, make_training_arguments, make_windows
+from pixelbytes_hf.training.trainer import PixelBytesTrainer, make_training_arguments
+from pixelbytes_hf.training.training_windows import make_windows
 
 
 class BareModel(nn.Module):
@@ -91,11 +93,12 @@ def main() -> None:
     records = [[image_segment(rng.integers(58, 113, (24, 24, 24)), vocabulary)] for _ in range(4)]
     corpus = TokenCorpus.from_records(records, vocabulary)
     plan = get_preset("paper-lstm-predictive").replace(window_length=options.length, stride=options.length)
-    windows = make_windows(corpus, plan.training)
+    model = build_model(plan, vocabulary, corpus)
+    windows = make_windows(corpus, plan.training, plan.objective, model.config)
     indices = [[step * options.batch + n for n in range(options.batch)] for step in range(options.steps)]
     with tempfile.TemporaryDirectory() as folder:
         trainer = PixelBytesTrainer(
-            build_model(plan, vocabulary, corpus),
+            model,
             make_training_arguments(plan.training, folder, has_validation=False, use_cpu=True, disable_tqdm=True),
             settings=plan.training,
             vocabulary=vocabulary,

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelbytes_hf.data.windows import TokenCorpus, WindowDataset
+from pixelbytes_hf.data.corpus import TokenCorpus
+from pixelbytes_hf.data.windows import WindowDataset
 from pixelbytes_hf.tokens.grid import image_segment, text_segment
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 

@@ -15,7 +15,7 @@ from typing import Any
 from datasets import Audio, Image, load_dataset
 from own_folder import build_corpus
 
-from pixelbytes_hf.data.windows import tokenize_dataset
+from pixelbytes_hf.data.tokenize_dataset import tokenize_dataset
 from pixelbytes_hf.evaluation.evaluation import evaluate_model
 from pixelbytes_hf.evaluation.figures import SheetRow, draw_contact_sheet
 from pixelbytes_hf.runs.run_folder import Run

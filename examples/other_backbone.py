@@ -14,7 +14,7 @@ from typing import Any
 
 from datasets import load_dataset
 
-from pixelbytes_hf.data.windows import tokenize_dataset
+from pixelbytes_hf.data.tokenize_dataset import tokenize_dataset
 from pixelbytes_hf.evaluation.evaluation import evaluate_model
 from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.training.presets import get_preset

@@ -16,7 +16,10 @@ from wrapt import register_post_import_hook
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .data.windows import TokenCorpus, WindowCollator, WindowDataset, tokenize_dataset
+    from .data.batches import WindowCollator
+    from .data.corpus import TokenCorpus
+    from .data.tokenize_dataset import tokenize_dataset
+    from .data.windows import WindowDataset
     from .evaluation.evaluation import evaluate_model
     from .generation.layout import Audio, Image, Layout, Text
     from .hub.download import fetch_folder
@@ -44,14 +47,14 @@ _HOMES = {
     "PixelBytesProcessor": f"{_FAMILY}.processing_pixelbytes",
     "PixelBytesTokenizer": f"{_FAMILY}.tokenization_first",
     "Text": "generation.layout",
-    "TokenCorpus": "data.windows",
+    "TokenCorpus": "data.corpus",
     "Vocabulary": "tokens.vocabulary",
-    "WindowCollator": "data.windows",
+    "WindowCollator": "data.batches",
     "WindowDataset": "data.windows",
     "aPxBySequenceModel": f"{_FAMILY}.modeling_pixelbytes",
     "evaluate_model": "evaluation.evaluation",
     "fetch_folder": "hub.download",
-    "tokenize_dataset": "data.windows",
+    "tokenize_dataset": "data.tokenize_dataset",
     "train": "training.train",
 }
 _REGISTERED_BY = (

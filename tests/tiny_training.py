@@ -4,17 +4,15 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
-from pixelbytes_hf.data.windows import TokenCorpus, WindowDataset
+from pixelbytes_hf.data.corpus import TokenCorpus
+from pixelbytes_hf.data.windows import WindowDataset
 from pixelbytes_hf.tokens.grid import audio_segment, image_segment, text_segment
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
+from pixelbytes_hf.training.builders import build_model
 from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import (
-    PixelBytesTrainer,
-    build_model,
-    make_training_arguments,
-    make_windows,
-    train,
-)
+from pixelbytes_hf.training.train import train
+from pixelbytes_hf.training.trainer import PixelBytesTrainer, make_training_arguments
+from pixelbytes_hf.training.training_windows import make_windows
 
 PAPER = Vocabulary.from_preset("paper")
 # a small model, dropout and jitter on: everything random takes part in what is resumed
@@ -56,11 +54,12 @@ def make_trainer(folder, preset="mini", corpus=None, **options):
     plan = get_preset(preset).replace(model=MODEL, **{**RUN, **options})
     corpus = corpus or make_corpus()
     torch.manual_seed(0)
+    model = build_model(plan, PAPER, corpus)
     return PixelBytesTrainer(
-        build_model(plan, PAPER, corpus),
+        model,
         make_training_arguments(plan.training, folder, disable_tqdm=True, use_cpu=True),
         settings=plan.training,
         vocabulary=PAPER,
-        train_dataset=make_windows(corpus, plan.training),
+        train_dataset=make_windows(corpus, plan.training, plan.objective, model.config),
         eval_dataset=WindowDataset(corpus, plan.training.window_length),
     )

@@ -80,7 +80,8 @@ def _train(options: argparse.Namespace) -> None:
     """Train a preset on a corpus."""
     from datasets import load_dataset
 
-    from ..training.train import build_tokenizer, tokenizer_class, train
+    from ..training.builders import build_tokenizer, tokenizer_class
+    from ..training.train import train
 
     names = {field.name for field in dataclasses.fields(TrainingConfig)}
     overrides = {name: value for name, value in vars(options).items() if name in names}
@@ -140,11 +141,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     """Print bits per new token of a run beside the trivial baselines."""
     from datasets import load_dataset
 
-    from ..data.windows import tokenize_dataset
-    from ..evaluation.evaluation import evaluate_baselines, evaluate_model, format_table, write_results
+    from ..data.tokenize_dataset import tokenize_dataset
+    from ..evaluation.evaluation import evaluate_baselines, evaluate_model, write_results
+    from ..evaluation.tables import format_table
     from ..runs.files import read_json
     from ..runs.run_folder import Run
-    from ..training.train import RECORD_NAME
+    from ..training.resume import RECORD_NAME
 
     if options.split == "train" and not options.no_baselines:
         raise ValueError("baselines count the split 'train': evaluate another, or pass --no-baselines")
@@ -175,8 +177,8 @@ def _settings_of_objective(objective: Any, options: argparse.Namespace) -> dict[
     """Return the settings of an evaluation that only some objectives have."""
     chosen = {}
     for name, default, is_used in (
-        ("every", EVERY, objective.name == "last"),
-        ("num_draws", NUM_DRAWS, getattr(objective, "is_corrupted", False)),
+        ("every", EVERY, objective.windows == "last token"),
+        ("num_draws", NUM_DRAWS, objective.is_corrupted),
     ):
         given = getattr(options, name)
         if given is not None and not is_used:

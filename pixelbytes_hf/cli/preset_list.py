@@ -12,8 +12,8 @@ import torch
 
 from ..models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from ..models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
+from ..training.builders import tokenizer_class
 from ..training.presets import Preset
-from ..training.train import tokenizer_class
 
 COLUMNS = ("preset", "source", "parameters", "ids", "cells", "embedding", "objective", "mixer")
 LEGEND = """\

@@ -7,9 +7,10 @@ held against what the sentence says.
 from pathlib import Path
 from typing import Any
 
-from ..data.windows import tokenize_dataset
-from ..evaluation.evaluation import evaluate_baselines, evaluate_model, format_table, write_results
+from ..data.tokenize_dataset import tokenize_dataset
+from ..evaluation.evaluation import evaluate_baselines, evaluate_model, write_results
 from ..evaluation.figures import SheetRow, draw_contact_sheet, draw_learning_curves, draw_sounds
+from ..evaluation.tables import format_table
 from ..publishing.samples import TEMPERATURE
 from ..runs.files import read_json
 from ..runs.run_folder import Run, write_media

@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..data.windows import COLUMNS, TokenCorpus, tokenize_dataset
+from ..data.corpus import TokenCorpus
+from ..data.tokenize_dataset import COLUMNS, tokenize_dataset
 from ..evaluation.evaluation import evaluate_baselines, write_results
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from ..runs.files import read_json, write_json
+from ..training.builders import build_tokenizer
 from ..training.presets import Preset, get_preset
-from ..training.train import build_tokenizer
 from .report import write_report
 from .run import Folders, Job, count_steps, describe_machine, run_job
 from .settings import ComparisonConfig
@@ -126,7 +127,7 @@ def _make_job(
         "batch_size": settings.evaluation_batch_size,
         "state": settings.state,
         "num_draws": settings.num_draws,
-        "every": settings.every if plan.model["objective"] == "last" else 1,
+        "every": settings.every if plan.objective.windows == "last token" else 1,
         "per_record": True,
     }
     fingerprints = {part: corpora[part].fingerprint for part in ("train", "validation", "test")}

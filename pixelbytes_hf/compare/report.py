@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluation.evaluation import TABLE_KINDS, align_table
 from ..evaluation.figures import draw_bits_by_kind, draw_comparison_curves
+from ..evaluation.tables import TABLE_KINDS, align_table
 
 TABLE_NAME = "table.md"
 NUM_RESAMPLES = 2000

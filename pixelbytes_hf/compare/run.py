@@ -11,22 +11,24 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..data.windows import TokenCorpus, WindowSampler
-from ..evaluation.continuations import CONTINUING_OBJECTIVES, evaluate_continuations
+from ..data.batches import WindowSampler
+from ..data.corpus import TokenCorpus
+from ..evaluation.continuations import evaluate_continuations
 from ..evaluation.evaluation import evaluate_model, write_results
 from ..models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from ..runs.files import read_json
+from ..runs.versions import describe_versions
+from ..training.builders import build_tokenizer
 from ..training.checkpoints import find_newest_complete
 from ..training.presets import Preset
-from ..training.train import CHECKPOINTS_NAME, HISTORY_NAME, build_tokenizer, make_windows, train
-from ..version import __version__
+from ..training.train import CHECKPOINTS_NAME, HISTORY_NAME, train
+from ..training.training_windows import make_windows
 
 CURVE_KEYS = ("step", "seconds", "num_input_tokens_seen", "bits")
 
@@ -109,7 +111,7 @@ def count_steps(corpus: TokenCorpus, plan: Preset, num_tokens: int) -> int:
         num_tokens: At least 1.
     """
     settings = plan.training
-    windows = make_windows(corpus, settings, only_ends=plan.model["objective"] == "last")
+    windows = make_windows(corpus, settings, plan.objective)
     sampler = WindowSampler(windows, settings.seed, batch_size=settings.batch_size)
     per_step = settings.batch_size * settings.accumulation
     steps = read = 0
@@ -143,7 +145,7 @@ def run_job(job: Job, folders: Folders, *, is_alone: bool) -> dict[str, Any]:
     model = aPxBySequenceModel.from_pretrained(run_folder).eval().to(device)
     evaluation = evaluate_model(model, test, seed=job.seed, progress=False, **job.evaluation)
     continued = {}
-    if job.num_continuations and model.objective.name in CONTINUING_OBJECTIVES:
+    if job.num_continuations and model.objective.decoding == "sequential":
         continued = {
             "continuations": evaluate_continuations(model, test, num_windows=job.num_continuations, progress=False)
         }
@@ -169,10 +171,7 @@ def describe_machine() -> dict[str, Any]:
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {
-            "pixelbytes_hf": __version__,
-            **{name: version(name) for name in ("torch", "transformers", "accelerate", "numpy")},
-        },
+        "versions": describe_versions("torch", "transformers", "accelerate", "numpy"),
     }
 
 

@@ -1,13 +1,13 @@
-"""Windows that end where a token is to be predicted: what the objective ``last`` trains and is scored on.
+"""Windows of which the last token alone is a target: what objectives that read a window for every token train on.
 
 A record is cut into stretches of `every` tokens, the last one shorter, and one token of each is the target of a window
-that holds the rows up to its own. Knows records and positions; knows nothing about models.
+that holds the contexts up to its own.
 
 Shapes: L rows of a window, N cells.
 
 Source: `PxByDataset`, pixelbytes/modules/dataset.py of fabienfrfr/PixelBytes@7646d6a. There a window begins at every
 `stride`-th token and goes on from the record's end to its beginning, so that a record's first tokens are targets only
-after its last ones; `published_first` documents that.
+after its last ones; tests/reference/published_first.py documents that.
 """
 
 import numpy as np
@@ -16,9 +16,8 @@ from torch.utils.data import Dataset
 
 from ..tokens.contexts import context_rule
 from ..tokens.grid import CONTEXT_SIZE, Ids
-from .token_table import Records
-
-IGNORED = -100
+from ..tokens.vocabulary import IGNORE_INDEX
+from .corpus import Records
 
 
 def choose_targets(length: int, every: int, key: tuple[int, ...] | None) -> NDArray[np.int64]:
@@ -45,11 +44,11 @@ def choose_targets(length: int, every: int, key: tuple[int, ...] | None) -> NDAr
     sizes = np.minimum(every, length - starts)
     if key is None:
         return starts + sizes - 1
-    shares = np.random.default_rng(key).random(len(starts))
-    return starts + (shares * sizes).astype(np.int64)
+    fractions = np.random.default_rng(key).random(len(starts))
+    return starts + (fractions * sizes).astype(np.int64)
 
 
-class WindowEnds(Dataset[dict[str, Ids]]):
+class LastTokenWindows(Dataset[dict[str, Ids]]):
     """Windows of which only the last row has a target.
 
     Args:
@@ -78,14 +77,8 @@ class WindowEnds(Dataset[dict[str, Ids]]):
         """Count the stretches of every record."""
         if window_length < 1 or every < 1:
             raise ValueError(f"window_length and every must be at least 1, got {window_length} and {every}")
-        self.corpus, self.window_length, self.every, self.seed, self.jitter = (
-            corpus,
-            window_length,
-            every,
-            seed,
-            jitter,
-        )
-        self.rule, self.epoch = context_rule(context_size), 0
+        self.corpus, self.window_length, self.every = corpus, window_length, every
+        self.seed, self.jitter, self.epoch, self.rule = seed, jitter, 0, context_rule(context_size)
         lengths = [len(corpus.record(index)[0]) for index in range(corpus.num_records)]
         counts = [-(-length // every) for length in lengths]
         self._first = np.concatenate([[0], np.cumsum(counts)])
@@ -117,7 +110,7 @@ class WindowEnds(Dataset[dict[str, Ids]]):
         """Return contexts (L, N) and labels (L,) int64, -100 but for the last."""
         record, start, stop = self.locate(index)
         ids, shapes = self.corpus.record(record)
-        labels = np.full(stop - start, IGNORED, np.int64)
+        labels = np.full(stop - start, IGNORE_INDEX, np.int64)
         labels[-1] = ids[stop - 1]
         pad_id = self.corpus.vocabulary.pad_id
         return {"input_ids": self.rule.gather(ids, shapes, start, stop, pad_id=pad_id), "labels": labels}

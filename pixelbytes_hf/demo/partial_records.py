@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..generation.infilling import Draft
+from ..objectives.parallel_decoding import Draft, ParallelSampling, read_hidden
 from ..runs.run_folder import Run
 from ..tokens.contexts import context_rule
 from ..tokens.grid import PIXEL, ROW_END, SEGMENT_END, Ids, flatten, parse
@@ -114,7 +114,7 @@ def locate_pixel(ids: Ids, tables: Vocabulary, *, frame: int, row: int, column: 
 def pixel_probabilities(run: Run, ids: Ids, position: int, *, temperature: float = 1.0) -> NDArray[np.float64]:
     """Return how probable each colour was at a pixel of a stream, (K,), given all that came before it.
 
-    With the objective ``masked``, given all else: the pixel alone is hidden.
+    With an objective that decodes in parallel, given all else: the pixel alone is hidden.
 
     Args:
         run: Which may or may not have made the stream.
@@ -125,25 +125,25 @@ def pixel_probabilities(run: Run, ids: Ids, position: int, *, temperature: float
     Raises:
         ValueError: If the model says nothing about one token alone, or the stream is not well formed.
     """
-    tables, objective = run.tokenizer.tables, run.model.objective.name
-    if objective == "diffusion":
-        raise ValueError("a model with the objective 'diffusion' draws all pixels together: it rates no single one")
+    tables, objective = run.tokenizer.tables, run.model.objective
+    if objective.likelihood == "none":
+        raise ValueError(
+            f"a model with the objective {objective.name!r} draws all pixels together: it rates no single one"
+        )
     parsed = parse(ids, tables)
     if parsed.problems:
         raise ValueError(f"the stream is not well formed: {parsed.problems[0]}")
     stream, shapes = flatten(parsed.segments)
-    config, stop = run.model.config, position + 1
-    if objective == "masked":
-        draft = Draft(stream, shapes, np.arange(len(stream)) == position, tables, config)
-        rows = draft.rows()
+    rule = context_rule(run.model.config.context_size)
+    if objective.decoding == "parallel":
+        draft = Draft(stream, shapes, np.arange(len(stream)) == position, tables, rule)
+        objective.hide(draft, ParallelSampling())
+        [logits] = read_hidden(run.model, [draft])
     else:
-        rows = context_rule(config.context_size).gather(stream, shapes, 0, stop, pad_id=config.pad_token_id)
-        if objective == "last":
-            rows = rows[-config.window_length :]
-    inputs = torch.from_numpy(rows.astype(np.int64))[None].to(run.model.device)
-    logits = run.model(input_ids=inputs, use_cache=False).logits
-    if run.model.objective.predicted_cells > 1:
-        logits = run.model.objective.new_token_logits(logits)
-    at = position if objective == "masked" else -1
-    colours = logits[0, at, tables.pixel_ids.start : tables.pixel_ids.stop].double() / (temperature or 1.0)
+        rows = rule.gather(stream, shapes, 0, position + 1, pad_id=tables.pad_id)
+        if objective.windows == "last token":
+            rows = rows[-run.model.config.window_length :]
+        inputs = torch.from_numpy(rows.astype(np.int64))[None].to(run.model.device)
+        logits = objective.new_token_logits(run.model(input_ids=inputs, use_cache=False).logits)[0, -1]
+    colours = logits[tables.pixel_ids.start : tables.pixel_ids.stop].double() / (temperature or 1.0)
     return np.asarray(colours.softmax(-1).cpu().numpy(), np.float64)

@@ -219,7 +219,7 @@ class Studio:
         except ValueError as error:
             return {"odds": trouble(_sentence(str(error)))}
         where = f"Frame {frame + 1}, row {row + 1}, column {column + 1}"
-        where += ", all else given" * (self.run.model.objective.name == "masked")
+        where += ", all else given" * (self.run.model.objective.decoding == "parallel")
         drawn = int(ids[position]) - tables.pixel_ids.start
         return {"odds": palette_view(self.run, odds, drawn, where=where, given=position < record["num_given"])}
 

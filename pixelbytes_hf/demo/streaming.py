@@ -28,7 +28,6 @@ MEDIA = ("text", "image", "audio")
 TICK_SECONDS = 1 / 30  # between two steps shown, so that a quick model can be watched too
 LAG_SECONDS = 2.0  # what is shown is at most about this much behind what is there
 LEVELS_PER_STEP = 16
-DRAWS_AT_ONCE = ("masked", "diffusion")  # objectives that draw all tokens together
 SEED_LIMIT = 2**31
 
 
@@ -96,7 +95,7 @@ class Plan:
 
 def draws_at_once(run: Run) -> bool:
     """Return whether a run draws all tokens together, so that there is nothing to watch until all are there."""
-    return run.model.objective.name in DRAWS_AT_ONCE
+    return bool(run.model.objective.decoding == "parallel")
 
 
 def plan(run: Run, wish: Wish) -> Plan:

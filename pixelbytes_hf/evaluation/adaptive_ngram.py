@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.token_table import Rows
+from ..data.token_table import TokenTable
 from ..tokens.grid import CONTEXT_SIZE
 from .baselines import Floats, Prediction
 
@@ -75,18 +75,18 @@ class CountCoder:
 
     cells: tuple[int, ...] = DEFAULT_CELLS
     name: str = "adaptive count coder"
-    _training: Rows | None = field(default=None, repr=False)
+    _training: TokenTable | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if len(set(self.cells)) != len(self.cells) or not set(self.cells) <= set(range(CONTEXT_SIZE)):
             raise ValueError(f"cells must be different ones of 0..{CONTEXT_SIZE - 1}, got {self.cells}")
 
-    def fit(self, rows: Rows) -> Self:
+    def fit(self, rows: TokenTable) -> Self:
         """Keep the training rows; they are counted again, before the others, in each `predict`."""
         self._training = rows
         return self
 
-    def predict(self, rows: Rows) -> Prediction:
+    def predict(self, rows: TokenTable) -> Prediction:
         """Return the score of every token, the counts going on from row to row."""
         before = self._training
         skip = 0 if before is None else len(before.ids)

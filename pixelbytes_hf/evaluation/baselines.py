@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.token_table import Rows
+from ..data.token_table import TokenTable
 from ..tokens.grid import CONTEXT_SIZE, MODALITIES, Ids
 
 Floats = NDArray[np.float64]
@@ -39,10 +39,10 @@ class Baseline(Protocol):
     def name(self) -> str:
         """Name in tables."""
 
-    def fit(self, rows: Rows) -> Self:
+    def fit(self, rows: TokenTable) -> Self:
         """Learn from training rows."""
 
-    def predict(self, rows: Rows) -> Prediction:
+    def predict(self, rows: TokenTable) -> Prediction:
         """Return the score of every token of the rows."""
 
 
@@ -74,14 +74,14 @@ class StaticBaseline(ABC):
     cells: tuple[int, ...]
 
     @abstractmethod
-    def fit(self, rows: Rows) -> Self:
+    def fit(self, rows: TokenTable) -> Self:
         """Learn from training rows."""
 
     @abstractmethod
     def distribution(self, contexts: Ids, modalities: NDArray[Any]) -> Floats:
         """Return the probability of every id, (U, V), after contexts (U, N) in segments of modalities (U,)."""
 
-    def predict(self, rows: Rows) -> Prediction:
+    def predict(self, rows: TokenTable) -> Prediction:
         """Return the score of every token; each distinct context is worked out once."""
         keys = _pack(rows.contexts[:, list(self.cells)], rows.vocabulary.size) * len(MODALITIES) + rows.modalities
         _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
@@ -105,7 +105,7 @@ class UniformBaseline(StaticBaseline):
     cells: tuple[int, ...] = field(default=(), init=False, repr=False)
     _size: int = field(default=0, repr=False)
 
-    def fit(self, rows: Rows) -> Self:
+    def fit(self, rows: TokenTable) -> Self:
         """Learn the size of the vocabulary."""
         self._size = rows.vocabulary.size
         return self
@@ -123,7 +123,7 @@ class MarginalBaseline(StaticBaseline):
     cells: tuple[int, ...] = field(default=(), init=False, repr=False)
     _marginals: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
 
-    def fit(self, rows: Rows) -> Self:
+    def fit(self, rows: TokenTable) -> Self:
         """Count."""
         self._marginals = modality_marginals(rows)
         return self
@@ -150,7 +150,7 @@ class CopyBaseline(StaticBaseline):
     def __post_init__(self) -> None:
         self.cells = (self.cell,)
 
-    def fit(self, rows: Rows) -> Self:
+    def fit(self, rows: TokenTable) -> Self:
         """Count, and find the weight of the copy that makes the training tokens likeliest."""
         self._marginals = modality_marginals(rows)
         self._weights = np.zeros(len(MODALITIES))
@@ -184,7 +184,7 @@ class TableBaseline(StaticBaseline):
     _size: int = field(default=0, repr=False)
     _tables: list[tuple[Counts, Counts]] = field(default_factory=list, repr=False)
 
-    def fit(self, rows: Rows) -> Self:
+    def fit(self, rows: TokenTable) -> Self:
         """Count every context of 0 to all cells with the id that follows it."""
         self._size = rows.vocabulary.size
         orders = range(len(self.cells) + 1)
@@ -201,7 +201,7 @@ class TableBaseline(StaticBaseline):
         return blend
 
 
-def modality_marginals(rows: Rows) -> Floats:
+def modality_marginals(rows: TokenTable) -> Floats:
     """Return the smoothed share of every id in each modality, (M, V)."""
     size = rows.vocabulary.size
     flat = np.bincount(rows.modalities.astype(np.int64) * size + rows.ids, minlength=len(MODALITIES) * size)
@@ -223,24 +223,22 @@ class CellCopyRule:
     sources: Sequence[int] | None = (0, 1, 2, 4, 4, 5)
     name: str = "copy the six cells"
 
-    def fit(self, rows: Rows) -> Self:
+    def fit(self, rows: TokenTable) -> Self:
         """Choose the sources, if they are to be chosen."""
         if self.sources is None:
-            here, following = _row_pairs(rows, None)
+            here, following = _row_pairs(rows)
             agreement = (following[:, :, None] == here[:, None, :]).mean(0)
             self.sources = tuple(int(cell) for cell in agreement.argmax(1))
         return self
 
-    def score(self, rows: Rows, *, window_length: int | None = None) -> tuple[int, int]:
-        """Return guessed and all cells, over rows whose next row is in the record, and in the window if given."""
-        here, following = _row_pairs(rows, window_length)
+    def score(self, rows: TokenTable) -> tuple[int, int]:
+        """Return guessed and all cells, over positions whose next one is in the record."""
+        here, following = _row_pairs(rows)
         return int((following == here[:, list(self.sources or ())]).sum()), following.size
 
 
-def _row_pairs(rows: Rows, window_length: int | None) -> tuple[Ids, Ids]:
+def _row_pairs(rows: TokenTable) -> tuple[Ids, Ids]:
     has_next = rows.positions[1:] == rows.positions[:-1] + 1
-    if window_length is not None:
-        has_next &= rows.positions[1:] % window_length != 0
     return rows.contexts[:-1][has_next], rows.contexts[1:][has_next]
 
 

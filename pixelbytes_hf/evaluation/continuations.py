@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from ..data.token_table import Records
+from ..data.corpus import Records
 from ..generation.canvas import ContextSource
 from ..generation.grammar import FreeGrammar
 from ..generation.segment_grammar import LegalIds
@@ -36,7 +36,6 @@ TOKEN_METRICS: dict[str, Metric] = {
     "bleu": paper_bleu,
     "ngram_overlap": ngram_overlap,
 }
-CONTINUING_OBJECTIVES = ("predictive", "autoregressive", "last")
 
 
 def evaluate_continuations(
@@ -74,9 +73,9 @@ def evaluate_continuations(
         ValueError: If the objective does not predict the next token or reads it, a number is out of range, the
             vocabularies differ, or no record is long enough.
     """
-    if model.objective.name not in CONTINUING_OBJECTIVES or model.config.reads_targets:
+    if model.objective.decoding != "sequential" or model.config.reads_targets:
         raise ValueError(
-            f"model must predict the next token without reading it, with an objective of {CONTINUING_OBJECTIVES}, "
+            "model must predict the next token without reading it, "
             f"got {model.objective.name!r} on {model.config.mixer_config.model_type!r}"
         )
     if context == "model" and model.objective.predicted_cells != model.config.context_size:
@@ -212,7 +211,7 @@ def continue_greedily(
         num_new: Tokens to add.
         context: Where their rows come from.
     """
-    longest = model.config.window_length if model.objective.name == "last" else None
+    longest = model.config.window_length if model.objective.windows == "last token" else None
     for _ in range(num_new):
         rows = torch.tensor([sequence.rows if longest is None else sequence.rows[-longest:] for sequence in sequences])
         logits = model(input_ids=rows.to(model.device), use_cache=False).logits

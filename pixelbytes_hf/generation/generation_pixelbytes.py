@@ -31,15 +31,15 @@ from transformers.generation.utils import GenerateDecoderOnlyOutput
 from ..mixers.mixer_properties import is_recurrent
 from ..tokens.contexts import ContextRule, context_rule
 from ..tokens.grid import Segment
-from ..tokens.vocabulary import Vocabulary
+from ..tokens.places import Mask
+from ..tokens.vocabulary import IGNORE_INDEX, Vocabulary
 from .canvas import Canvas, ContextSource, Grammar, Prompt
 from .grammar import FreeGrammar, LayoutGrammar
-from .infilling import Mask, fill_layouts, fill_layouts_as_published, infill
+from .infilling import fill_layouts, infill
 from .layout import Layout, LayoutLike, as_layout
 from .sampling import Records, Sampler
 from .segment_grammar import LegalIds
 
-IGNORED = -100
 NOT_SUPPORTED = (
     "inputs_embeds",
     "custom_generate",
@@ -123,9 +123,9 @@ class PixelBytesGenerationMixin(GenerationMixin):
             generation_config: transformers' settings; `kwargs` win over it.
             layout: What to generate, see `layout.as_layout`; or a sequence of `Layout`, one for each prompt. Every
                 output then ends by itself, unless a stopping criterion ends it, and decodes. `max_new_tokens` is by
-                default what the layout can need, and a smaller one makes the layout end in time. The objectives
-                ``masked`` and ``diffusion`` need it, and draw all tokens together: an extent that it leaves open takes
-                its bound. With ``masked``, `num_steps`, `order` and `progress` are those of `infilling.infill`;
+                default what the layout can need, and a smaller one makes the layout end in time. Objectives that
+                decode in parallel need it, and draw all tokens together: an extent that it leaves open takes its
+                bound. With ``masked``, `num_steps`, `order` and `progress` are those of `ParallelSampling`;
                 ``diffusion`` goes the published way from noise.
             context: ``exact`` computes the context of a new token from the tokens before it. ``model`` reads the row
                 that the model predicts, as the paper; it needs an objective that predicts all cells.
@@ -150,7 +150,7 @@ class PixelBytesGenerationMixin(GenerationMixin):
             ValueError: If inputs do not fit, a setting is not supported, the prompt cannot be continued as the layout
                 asks, or `max_new_tokens` is less than the layout needs.
         """
-        if self.objective.name in ("masked", "diffusion"):
+        if self.objective.decoding == "parallel":
             choice = _generator_of(generator, seed, self.device)
             tables = _vocabulary_of(vocabulary, tokenizer, self.config)
             if context != "exact" or streamer is not None:
@@ -200,19 +200,19 @@ class PixelBytesGenerationMixin(GenerationMixin):
         seed: int | None = None,
         **options: Any,
     ) -> list[list[Segment]]:
-        """Return records with hidden tokens drawn, all others as they were; for the objective ``masked``.
+        """Return records with hidden tokens drawn, all others as they were; for objectives that decode in parallel.
 
         Args:
             records: Segments of each record.
-            masks: What to draw, (L,) bool for each record; `infilling.hide` and its relatives make them.
+            masks: What to draw, (L,) bool for each record; `regions.hide` and its relatives make them.
             vocabulary: The tables; by default the tokenizer's, or the preset of the model's size.
             tokenizer: The tokenizer whose tables to use.
             generator: Source of randomness, in place of torch's global one.
             seed: Makes one.
-            options: `num_steps`, `order`, `temperature`, `progress`; see `infilling.infill`.
+            options: `temperature`, and those of the objective's `decoding_settings`; see `infilling.infill`.
 
         Raises:
-            ValueError: If the model has another objective, or an argument leaves its range.
+            ValueError: If the objective decodes one token after another, or an argument leaves its range.
         """
         tables = _vocabulary_of(vocabulary, tokenizer, self.config)
         options["generator"] = _generator_of(generator, seed, self.device)
@@ -238,9 +238,7 @@ class PixelBytesGenerationMixin(GenerationMixin):
             raise ValueError(
                 f"the objective {self.objective.name!r} needs layout, and prompts as labels: tokens, not contexts"
             )
-        is_masked = self.objective.name == "masked"
-        names = ("num_steps", "order", "progress") if is_masked else ()
-        options = {name: kwargs.pop(name) for name in names if name in kwargs}
+        options = {name: kwargs.pop(name) for name in self.objective.decoding_settings if name in kwargs}
         samples, temperature = (
             _setting(name, generation_config, self.generation_config, kwargs) for name in ("do_sample", "temperature")
         )
@@ -251,10 +249,9 @@ class PixelBytesGenerationMixin(GenerationMixin):
             )
         options["temperature"] = (1.0 if temperature is None else temperature) if samples else 0.0
         labels = torch.empty(1, 0, dtype=torch.int64) if labels is None else labels.cpu()
-        is_real = labels != IGNORED if attention_mask is None else attention_mask.cpu() != 0
+        is_real = labels != IGNORE_INDEX if attention_mask is None else attention_mask.cpu() != 0
         prompts = [row[real].tolist() for row, real in zip(labels, is_real, strict=True)]
-        fill = fill_layouts if is_masked else fill_layouts_as_published
-        streams = fill(
+        streams = fill_layouts(
             self, _layouts_of(layout, len(prompts), vocabulary), prompts, vocabulary, generator=generator, **options
         )
         left = labels.shape[1]
@@ -282,9 +279,12 @@ class PixelBytesGenerationMixin(GenerationMixin):
                 f"context='model' needs an objective that predicts {self.config.context_size} cells, got "
                 f"{self.objective.name!r}, which predicts {self.objective.predicted_cells}"
             )
-        if self.objective.name == "last":
+        if self.objective.windows == "last token":
             if kwargs.get("past_key_values") is not None:
-                raise ValueError("past_key_values must be None with the objective 'last', which reads its window anew")
+                raise ValueError(
+                    f"past_key_values must be None with the objective {self.objective.name!r}, which reads its window "
+                    "anew"
+                )
         elif self.config.sees_future:
             raise ValueError("a bidirectional model cannot generate: it was trained to read the tokens it predicts")
 
@@ -293,7 +293,7 @@ class PixelBytesGenerationMixin(GenerationMixin):
     ) -> None:
         if generation_config.cache_implementation is not None:
             raise ValueError(f"cache_implementation must be None, got {generation_config.cache_implementation!r}")
-        if self.objective.name == "last":
+        if self.objective.windows == "last token":
             return
         if generation_config.use_cache and model_kwargs.get("past_key_values") is None:
             model_kwargs["past_key_values"] = self.new_cache()
@@ -344,7 +344,7 @@ def _generate_tokens(
 class RowReader:
     """Feeds the model what it has not read yet: the prompt first, then one row at a time; all rows without a cache.
 
-    With the objective ``last`` the last `window_length` rows are read anew for every token.
+    With an objective that reads a window for every token, its last `window_length` rows are read anew each time.
 
     Args:
         model: The model.
@@ -362,7 +362,7 @@ class RowReader:
                 f"past_key_values must have read fewer rows than the prompt's {canvas.num_rows}, got {self._num_read}"
             )
         self._needs_forward = bool(settings.output_hidden_states)
-        self._window_length = model.config.window_length if model.objective.name == "last" else None
+        self._window_length = model.config.window_length if model.objective.windows == "last token" else None
 
     def read(self, records: Records) -> Tensor:
         """Return the logits of the last row, (B, V) or (B, N, V)."""

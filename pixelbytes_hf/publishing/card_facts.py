@@ -13,7 +13,8 @@ from typing import Any, Literal
 from ..models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from ..runs.corpus_layout import LAYOUT_NAME
 from ..runs.files import read_json
-from ..training.train import HISTORY_NAME, RECORD_NAME
+from ..training.resume import RECORD_NAME
+from ..training.train import HISTORY_NAME
 from .card_checks import check_licence
 from .card_figures import Json, check_same_model, count_training, find_figures
 from .reproduction import closest_preset, evaluation_command, shown_start, training_command

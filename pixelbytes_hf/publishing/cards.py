@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from ..evaluation.evaluation import TABLE_KINDS, align_table
+from ..evaluation.tables import TABLE_KINDS, align_table
 from .card_checks import MATCHED_BITS, check_card, find_untraced
 from .card_facts import CardFacts, gather_facts
 from .card_figures import Json

@@ -18,7 +18,8 @@ from ..hub.upload import Published, check_repo_id, publish_folder
 from ..runs.corpus_layout import LAYOUT_NAME
 from ..runs.files import read_json, write_json
 from ..runs.run_folder import Run
-from ..training.train import HISTORY_NAME, RECORD_NAME
+from ..training.resume import RECORD_NAME
+from ..training.train import HISTORY_NAME
 from .card_facts import CardFacts, gather_facts
 from .cards import render_model_card
 from .export import check_travels, write_checkpoint, write_code

@@ -12,8 +12,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from ..training.builders import build_tokenizer, tokenizer_class
 from ..training.presets import PRESETS, Preset, TrainingConfig
-from ..training.train import build_tokenizer, tokenizer_class
 
 _DEFAULT_TOKENIZER = "ActionPixelBytesTokenizer"
 _DEFAULT_MIXER = "pixelbytes_lstm"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..data.windows import COLUMNS
+from ..data.tokenize_dataset import COLUMNS
 from ..evaluation.figures import SheetRow, draw_contact_sheet, draw_sounds
 from ..generation.layout import Layout, SegmentLayout
 from ..runs.files import write_json

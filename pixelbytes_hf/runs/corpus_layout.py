@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.windows import TokenCorpus
+from ..data.corpus import TokenCorpus
 from ..generation.layout import Audio, Image, Layout, SegmentLayout, Text
 from ..tokens.grid import MODALITIES
 from .files import read_json, write_json

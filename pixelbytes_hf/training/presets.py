@@ -10,13 +10,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    from ..objectives.objective import Objective
 
 from .presets_paper import lstm, paper_rows
 from .presets_small import small_rows
 from .schedules import SCHEDULES, Schedule
 
-_DEFAULT_MIXER = "pixelbytes_lstm"  # of a configuration that names none
+_DEFAULT_MIXER, _DEFAULT_OBJECTIVE = "pixelbytes_lstm", "predictive"  # of a configuration that names none
 Initialisation = Literal["default", "ordered"]
 Optimiser = Literal["adamw", "muon"]
 MatrixType = Literal["float32", "bfloat16"]
@@ -162,6 +165,14 @@ class Preset:
             raise ValueError(
                 f"tokenizer_class must be one of {get_args(TokenizerClass)}, got {self.tokenizer_class!r}"
             )
+
+    @property
+    def objective(self) -> "type[Objective]":
+        """The class of the model's objective, whose declarations say what the run needs."""
+        # the command line lists presets without torch
+        from ..objectives.objectives import find_objective
+
+        return find_objective(self.model.get("objective", _DEFAULT_OBJECTIVE))
 
     def replace(
         self, *, model: Mapping[str, Any] | None = None, tokenizer: Mapping[str, Any] | None = None, **training: Any

@@ -16,11 +16,12 @@ from pixelbytes_hf.compare.compare import compare
 from pixelbytes_hf.compare.report import bootstrap_difference, compare_to_best, format_report, format_rows
 from pixelbytes_hf.compare.run import Folders, Job, count_steps, run_job
 from pixelbytes_hf.compare.settings import ComparisonConfig
-from pixelbytes_hf.data.windows import TokenCorpus
+from pixelbytes_hf.data.corpus import TokenCorpus
 from pixelbytes_hf.runs.files import read_json
-from pixelbytes_hf.training import train as training_module
+from pixelbytes_hf.training import callbacks as training_module
 from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import PixelBytesTrainer, make_windows
+from pixelbytes_hf.training.trainer import PixelBytesTrainer
+from pixelbytes_hf.training.training_windows import make_windows
 
 TINY = {"embedding_dim": 12, "mixer_config": {"hidden_size": 8, "num_hidden_layers": 1}}
 PRESETS = {
@@ -237,7 +238,7 @@ def test_steps_are_counted_by_the_tokens_that_are_read(finished):
     folder, result = finished
     job = Job.from_dict(result["runs"][0]["job"])
     corpus = TokenCorpus.load(Folders(folder).corpus(job.corpora["train"]))
-    windows = make_windows(corpus, job.plan.training)
+    windows = make_windows(corpus, job.plan.training, job.plan.objective)
     epoch = sum(stop - start for _, start, stop in map(windows.locate, range(len(windows))))
     steps = -(-len(windows) // 2)
     assert epoch == corpus.num_tokens

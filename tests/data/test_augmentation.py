@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pixelbytes_hf.data.augmentation import Augmentation, Flips, flip_record
-from pixelbytes_hf.data.windows import TokenCorpus, WindowDataset
+from pixelbytes_hf.data.corpus import TokenCorpus
+from pixelbytes_hf.data.windows import WindowDataset
 from pixelbytes_hf.tokens.grid import audio_segment, flatten, gather_window, image_segment, text_segment
 
 BOTH = Flips(mirror=True, invert=True)

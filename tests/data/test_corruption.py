@@ -8,18 +8,15 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from pixelbytes_hf.data.corruption import (
-    CellNoise,
-    Moment,
-    TokenMasking,
-    Window,
-    build_corruption,
-    mask_tokens,
-    stack_drawn,
-)
-from pixelbytes_hf.data.windows import TokenCorpus, WindowCollator, WindowDataset, WindowSampler
+from pixelbytes_hf.data.batches import WindowCollator, WindowSampler, stack_drawn
+from pixelbytes_hf.data.corpus import TokenCorpus
+from pixelbytes_hf.data.windows import WindowDataset
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
-from pixelbytes_hf.objectives.objective_diffusion import betraying_cells
+from pixelbytes_hf.objectives.corruption import Moment, Window, mask_tokens
+from pixelbytes_hf.objectives.objective_diffusion import CellNoise
+from pixelbytes_hf.objectives.objective_masked import TokenMasking
+from pixelbytes_hf.objectives.objectives import build_corruption
+from pixelbytes_hf.objectives.published_diffusion import betraying_cells
 from pixelbytes_hf.tokens.contexts import context_rule
 from pixelbytes_hf.tokens.grid import audio_segment, flatten, image_segment, text_segment
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
@@ -161,15 +158,6 @@ def test_rows_are_those_of_the_masked_grid():
     # the grid of places tells which cell shows which token
     places = TokenMasking(-1, 7).contexts(window._replace(ids=np.arange(1, len(ids) + 1)), masked, pad_id=0)
     np.testing.assert_array_equal(rows, np.where(places == -1, MASK, plain))
-
-
-def test_overlap_that_is_no_target_is_never_masked():
-    windows = make_windows(MASKING, stride=10, score_overlap=False)
-    for index in range(len(windows)):
-        window = windows[index]
-        masked = window["corruption"]["masked"]
-        assert masked.any()
-        assert (window["labels"][masked] != -100).all()
 
 
 def test_validation_reads_every_window_several_times():

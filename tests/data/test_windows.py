@@ -8,8 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixelbytes_hf.data.windows import TokenCorpus, WindowCollator, WindowDataset, WindowSampler, tokenize_dataset
-from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import IGNORED_LABEL, ActionPixelBytesTokenizer
+from pixelbytes_hf.data.batches import WindowCollator, WindowSampler
+from pixelbytes_hf.data.corpus import TokenCorpus
+from pixelbytes_hf.data.tokenize_dataset import tokenize_dataset
+from pixelbytes_hf.data.windows import WindowDataset
+from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from pixelbytes_hf.tokens.grid import (
     CONTEXT_SIZE,
     audio_segment,
@@ -18,7 +21,7 @@ from pixelbytes_hf.tokens.grid import (
     image_segment,
     text_segment,
 )
-from pixelbytes_hf.tokens.vocabulary import Vocabulary
+from pixelbytes_hf.tokens.vocabulary import IGNORE_INDEX, Vocabulary
 
 PAPER = Vocabulary.from_preset("paper")
 
@@ -48,7 +51,7 @@ def target_counts(windows, *, check=True):
     for index in range(len(windows)):
         record, start, stop = windows.locate(index)
         labels = windows[index]["labels"]
-        is_target = labels != IGNORED_LABEL
+        is_target = labels != IGNORE_INDEX
         if check:
             assert 0 < stop - start <= windows.window_length and len(labels) == stop - start
             np.testing.assert_array_equal(labels[is_target], corpus.record(record)[0][start:stop][is_target])
@@ -75,20 +78,14 @@ def test_every_token_is_a_target_once_when_windows_do_not_overlap(length, jitter
     jitter=st.booleans(),
     epoch=st.integers(0, 5),
 )
-def test_overlapping_windows_cover_all_and_score_once_on_request(lengths, window_length, share, jitter, epoch):
+def test_overlapping_windows_cover_all(lengths, window_length, share, jitter, epoch):
     rng = np.random.default_rng(0)
     corpus = TokenCorpus.from_records([text_record(length, rng) for length in lengths], PAPER)
     stride = max(1, int(window_length * share))
-    every, once = (
-        WindowDataset(corpus, window_length, stride=stride, jitter=jitter, score_overlap=overlap)
-        for overlap in (True, False)
-    )
-    every.set_epoch(epoch)
-    once.set_epoch(epoch)
-    for counts in target_counts(every):
+    windows = WindowDataset(corpus, window_length, stride=stride, jitter=jitter)
+    windows.set_epoch(epoch)
+    for counts in target_counts(windows):
         assert counts.min() >= 1 and counts.max() <= -(-window_length // stride)
-    for counts in target_counts(once):
-        assert (counts == 1).all()
 
 
 def test_half_overlap_scores_inner_tokens_twice_and_ends_once(rng):
@@ -177,7 +174,7 @@ def test_collator_pads_right_and_never_makes_padding_a_target():
         length = len(item["labels"])
         np.testing.assert_array_equal(batch["input_ids"][row, :length], item["input_ids"])
         np.testing.assert_array_equal(batch["labels"][row, :length], item["labels"])
-        assert (batch["labels"][row, length:] == IGNORED_LABEL).all()
+        assert (batch["labels"][row, length:] == IGNORE_INDEX).all()
         assert (batch["input_ids"][row, length:] == 0).all()
         assert batch["attention_mask"][row].tolist() == [1] * length + [0] * (50 - length)
 

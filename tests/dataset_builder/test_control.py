@@ -21,7 +21,7 @@ from dataset_builder.control import (
     make_signals,
 )
 from dataset_builder.linear_systems import Plant, draw_systems, read_system, simulate
-from pixelbytes_hf.data.windows import tokenize_dataset
+from pixelbytes_hf.data.tokenize_dataset import tokenize_dataset
 from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from pixelbytes_hf.training.presets import get_preset
 

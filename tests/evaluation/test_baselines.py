@@ -1,12 +1,13 @@
 """Baselines against slow, obvious references; every distribution sums to one; protocol R1's figures."""
 
+import dataclasses
 import json
 from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
 
-from pixelbytes_hf.data.token_table import gather_rows
+from pixelbytes_hf.data.token_table import gather_table
 from pixelbytes_hf.evaluation import baselines
 from pixelbytes_hf.evaluation.adaptive_ngram import CountCoder
 from pixelbytes_hf.evaluation.baselines import (
@@ -56,7 +57,7 @@ def make_corpus(seed, vocabulary, num_records=4):
 @pytest.fixture(scope="module")
 def rows():
     vocabulary = Vocabulary.from_preset("paper")
-    return gather_rows(make_corpus(0, vocabulary)), gather_rows(make_corpus(1, vocabulary))
+    return gather_table(make_corpus(0, vocabulary)), gather_table(make_corpus(1, vocabulary))
 
 
 class R1Corpus(FakeCorpus):
@@ -71,7 +72,16 @@ class R1Corpus(FakeCorpus):
 def r1_rows(shared):
     vocabulary = Vocabulary.from_preset("paper")
     corpora = [R1Corpus(shared / "protocol_r1", split, vocabulary) for split in ("train", "val")]
-    return gather_rows(corpora[0]), gather_rows(corpora[1], full_windows_of=512)
+    return gather_table(corpora[0]), keep_full_windows(gather_table(corpora[1]), 512)
+
+
+def keep_full_windows(table, length):
+    """Return the positions in full windows of a length, as protocol R1 scores them."""
+    record = np.cumsum(table.positions == 0) - 1
+    size = np.bincount(record)[record]
+    kept = table.positions < size // length * length
+    columns = {name: getattr(table, name)[kept] for name in ("ids", "contexts", "modalities", "positions")}
+    return dataclasses.replace(table, **columns)
 
 
 def bits_of(baseline, pair):
@@ -196,7 +206,7 @@ def slow_count_coder(cells, train, test, size):
 @pytest.mark.parametrize("has_training", [True, False])
 def test_count_coder_equals_dictionaries_of_counts(rows, has_training):
     train, test = rows
-    empty = gather_rows(make_corpus(0, train.vocabulary, 1))
+    empty = gather_table(make_corpus(0, train.vocabulary, 1))
     empty = type(empty)(*(getattr(empty, name)[:0] for name in ("ids", "contexts", "modalities", "positions")), None)
     coder = CountCoder()
     distributions, votes = slow_count_coder(coder.cells, train if has_training else empty, test, 151)
@@ -242,10 +252,10 @@ def test_count_coder_refuses_cells_that_do_not_exist(cells):
 
 def test_cell_copy_rule_counts_by_hand(rows):
     _, test = rows
-    hits, total = CellCopyRule().fit(test).score(test, window_length=8)
+    hits, total = CellCopyRule().fit(test).score(test)
     expected = [0, 0]
     for n in range(len(test.ids) - 1):
-        if test.positions[n + 1] == 0 or test.positions[n + 1] % 8 == 0:
+        if test.positions[n + 1] == 0:
             continue
         guess = [test.contexts[n, cell] for cell in (0, 1, 2, 4, 4, 5)]
         expected[0] += sum(int(a == b) for a, b in zip(guess, test.contexts[n + 1], strict=True))
@@ -253,15 +263,6 @@ def test_cell_copy_rule_counts_by_hand(rows):
     assert [hits, total] == expected
     best = CellCopyRule(None).fit(test).score(test)[0]
     assert best >= CellCopyRule().fit(test).score(test)[0]
-
-
-def test_gather_rows_keeps_full_windows_only(rows):
-    corpus = make_corpus(0, rows[0].vocabulary)
-    whole, cut = gather_rows(corpus), gather_rows(corpus, full_windows_of=50)
-    assert len(cut.ids) == sum(len(ids) // 50 * 50 for ids, _ in corpus.records) < len(whole.ids)
-    np.testing.assert_array_equal(cut.contexts[:50], whole.contexts[:50])
-    with pytest.raises(ValueError, match="full window of 100000"):
-        gather_rows(corpus, full_windows_of=100_000)
 
 
 def test_witten_bell_falls_back_where_nothing_was_counted():
@@ -273,7 +274,7 @@ def test_witten_bell_falls_back_where_nothing_was_counted():
 def test_keys_of_six_cells_fit_and_too_wide_ones_are_refused():
     vocabulary = Vocabulary.from_preset("paper")
     wide = TableBaseline(tuple(range(6)), "six cells")
-    pair = [gather_rows(make_corpus(seed, vocabulary)) for seed in (0, 1)]
+    pair = [gather_table(make_corpus(seed, vocabulary)) for seed in (0, 1)]
     assert np.isfinite(wide.fit(pair[0]).predict(pair[1]).nats).all()
     with pytest.raises(ValueError, match="63 bits"):
         baselines._pack(np.zeros((1, 6), np.int64), 2048)
@@ -288,7 +289,7 @@ def test_protocol_r1_baselines_are_reproduced(r1_rows):
     table = bits_of(TableBaseline((5, 4, 1), "table"), r1_rows)
     assert table["all"]["bits"] == pytest.approx(2.389, rel=0.02)
     assert table["pixel"]["bits"] == pytest.approx(0.97, abs=0.01)
-    hits, total = CellCopyRule().score(r1_rows[1], window_length=512)
+    hits, total = CellCopyRule().score(r1_rows[1])
     assert hits / total == pytest.approx(0.714, abs=0.001)
 
 

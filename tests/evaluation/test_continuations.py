@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelbytes_hf.data.windows import TokenCorpus
+from pixelbytes_hf.data.corpus import TokenCorpus
 from pixelbytes_hf.evaluation.continuations import (
     Continuation,
     choose_places,

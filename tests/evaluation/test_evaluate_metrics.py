@@ -13,7 +13,7 @@ import torch
 
 from dataset_builder.creatures import CRY_RATE_HZ, cry, describe, draw
 from dataset_builder.mini import draw_attributes
-from pixelbytes_hf.data.windows import TokenCorpus
+from pixelbytes_hf.data.corpus import TokenCorpus
 from pixelbytes_hf.evaluation.evaluation import evaluate_model
 from pixelbytes_hf.runs.run_folder import Run
 

@@ -11,7 +11,9 @@ from fakes import FakeCorpus
 
 from pixelbytes_hf import PixelBytesConfig, Vocabulary, aPxBySequenceModel
 from pixelbytes_hf.evaluation.baselines import UniformBaseline
-from pixelbytes_hf.evaluation.evaluation import evaluate_baselines, evaluate_model, format_table, write_results
+from pixelbytes_hf.evaluation.evaluation import evaluate_baselines, evaluate_model, write_results
+from pixelbytes_hf.evaluation.tables import format_table
+from pixelbytes_hf.objectives.objective_predictive import PredictiveObjective
 from pixelbytes_hf.tokens.grid import gather_window
 
 OBJECTIVES = ("predictive", "autoregressive")
@@ -34,11 +36,11 @@ def make_model(objective="predictive"):
     return model
 
 
-def slow_spans(corpus, state, drop_partial=False):
+def slow_spans(corpus, state):
     """Yield ids, contexts and following contexts of what is read in one pass."""
     for ids, shapes in corpus.records:
         step = len(ids) if state == "carried" else WINDOW
-        last = len(ids) // WINDOW * WINDOW if drop_partial else len(ids)
+        last = len(ids)
         for start in range(0, last, step):
             stop = min(start + step, last)
             beyond = min(stop + (state == "carried"), len(ids))
@@ -46,9 +48,9 @@ def slow_spans(corpus, state, drop_partial=False):
             yield ids[start:stop].astype(np.int64), rows[: stop - start], rows[1:]
 
 
-def slow_figures(model, corpus, state, drop_partial=False):
+def slow_figures(model, corpus, state):
     nats, hits, paper = [], [], []
-    for ids, contexts, following in slow_spans(corpus, state, drop_partial):
+    for ids, contexts, following in slow_spans(corpus, state):
         with torch.no_grad():
             logits = model(input_ids=torch.from_numpy(contexts)[None], use_cache=False).logits[0]
         new = logits if model.objective.predicted_cells == 1 else logits[:, 5]
@@ -61,11 +63,10 @@ def slow_figures(model, corpus, state, drop_partial=False):
     return np.array(nats) / np.log(2), np.array(hits), paper or nats
 
 
-@pytest.mark.parametrize("drop_partial", [False, True])
 @pytest.mark.parametrize("batch_size", [1, 2, 16])
 @pytest.mark.parametrize("state", ["carried", "zero"])
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_evaluation_equals_reading_one_by_one(corpus, objective, state, batch_size, drop_partial):
+def test_evaluation_equals_reading_one_by_one(corpus, objective, state, batch_size):
     model = make_model(objective)
     result = evaluate_model(
         model,
@@ -73,10 +74,9 @@ def test_evaluation_equals_reading_one_by_one(corpus, objective, state, batch_si
         window_length=WINDOW,
         batch_size=batch_size,
         state=state,
-        drop_partial_windows=drop_partial,
         progress=False,
     )
-    bits, hits, paper = slow_figures(model, corpus, state, drop_partial)
+    bits, hits, paper = slow_figures(model, corpus, state)
     assert result["matched"]["all"] == pytest.approx(
         {"bits": bits.mean(), "accuracy": hits.mean(), "tokens": len(bits)}, rel=1e-5
     )
@@ -145,7 +145,7 @@ class OracleModel(torch.nn.Module):
         self.ids, self.sharpness, self.read = torch.from_numpy(ids.astype(np.int64)), sharpness, 0
         self.config = PixelBytesConfig()
         self.device = torch.device("cpu")
-        self.objective = SimpleNamespace(name="oracle", predicted_cells=1, new_token_logits=lambda logits: logits)
+        self.objective, self.likelihood = PredictiveObjective(), "exact"
 
     def forward(self, input_ids, attention_mask=None, past_key_values=None, use_cache=None):
         ids = self.ids[self.read : self.read + input_ids.shape[1]]
@@ -178,7 +178,6 @@ def test_result_says_what_was_measured(corpus, tmp_path):
         ({"state": "warm"}, "state must be one of"),
         ({"window_length": 0}, "window_length"),
         ({"batch_size": 0}, "batch_size"),
-        ({"window_length": 10_000, "drop_partial_windows": True}, "no window of 10000"),
     ],
 )
 def test_options_out_of_range_are_refused(corpus, options, message):
@@ -217,11 +216,21 @@ def test_baselines_are_scored_on_the_same_tokens(corpus):
     assert results["marginal of the modality"]["matched"]["all"]["bits"] < 7
 
 
-def test_baselines_can_be_chosen_and_keep_to_full_windows(corpus):
-    result = evaluate_baselines(corpus, corpus, baselines=[UniformBaseline()], full_windows_of=WINDOW, progress=False)
+def test_baselines_can_be_chosen(corpus):
+    result = evaluate_baselines(corpus, corpus, baselines=[UniformBaseline()], progress=False)
     assert list(result) == ["uniform"]
-    expected = sum(len(ids) // WINDOW * WINDOW for ids, _ in corpus.records)
-    assert result["uniform"]["matched"]["all"]["tokens"] == expected
+    assert result["uniform"]["matched"]["all"]["tokens"] == corpus.num_tokens
+
+
+def test_a_corpus_without_tokens_is_refused():
+    corpus = FakeCorpus()
+    corpus.records = [(ids[:0], ()) for ids, _ in corpus.records]
+    for act in (
+        lambda: evaluate_model(make_model(), corpus, progress=False),
+        lambda: evaluate_baselines(corpus, corpus, progress=False),
+    ):
+        with pytest.raises(ValueError, match="at least one token to score"):
+            act()
 
 
 def test_table_has_a_row_per_result_and_its_figures(corpus):

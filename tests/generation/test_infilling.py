@@ -5,21 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from pixelbytes_hf.generation.infilling import (
-    hide,
-    hide_channel,
-    hide_frame,
-    hide_half,
-    hide_random,
-    hide_span,
-    infill,
-    locate_places,
-)
+from pixelbytes_hf.generation.infilling import infill
 from pixelbytes_hf.generation.layout import Audio, Image, Text
+from pixelbytes_hf.generation.regions import hide, hide_channel, hide_frame, hide_half, hide_random, hide_span
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import PixelBytesOutput, aPxBySequenceModel
 from pixelbytes_hf.objectives.objectives import build_objective
 from pixelbytes_hf.tokens.grid import Shape, audio_segment, flatten, image_segment, text_segment
+from pixelbytes_hf.tokens.places import locate_places
 from pixelbytes_hf.tokens.vocabulary import KINDS, Vocabulary
 
 PAPER = Vocabulary.from_preset("paper")
@@ -81,7 +74,7 @@ def test_regions_hide_what_they_name():
     places, total = locate_places(SHAPES), sum(shape.size for shape in SHAPES)
     image, sound = places.segments == 1, places.segments == 2
     expected = {
-        "all": (hide(SHAPES), ~places.is_mark),
+        "all": (hide(SHAPES), ~places.is_separator),
         "lower": (hide_half(SHAPES, 1, "lower"), image & (places.rows >= 3)),
         "upper": (hide_half(SHAPES, 1, "upper"), image & (places.rows < 2)),
         "left": (hide_half(SHAPES, 1, "left"), image & (places.columns < 2)),
@@ -92,11 +85,11 @@ def test_regions_hide_what_they_name():
         "last": (hide(SHAPES, segment=2, frames=slice(-1, None)), sound & (places.frames == 5)),
     }
     for mask, wanted in expected.values():
-        np.testing.assert_array_equal(mask, wanted & ~places.is_mark)
+        np.testing.assert_array_equal(mask, wanted & ~places.is_separator)
         assert mask.any()
     share = hide_random(SHAPES, 0.5, seed=1)
-    assert share.sum() == np.ceil(0.5 * (~places.is_mark).sum())
-    assert not share[places.is_mark].any()
+    assert share.sum() == np.ceil(0.5 * (~places.is_separator).sum())
+    assert not share[places.is_separator].any()
     np.testing.assert_array_equal(share, hide_random(SHAPES, 0.5, seed=1))
     assert not np.array_equal(share, hide_random(SHAPES, 0.5, seed=2))
 
@@ -110,7 +103,7 @@ def test_regions_hide_what_they_name():
         (lambda: hide_half(SHAPES, 0, "left"), "of modality 'image' in .*, got 0"),
         (lambda: hide_channel(SHAPES, 1, 0), "of modality 'audio' in .*, got 1"),
         (lambda: hide_frame(SHAPES, 1, 3), "no token of shapes"),
-        (lambda: hide_random(SHAPES, 0.0, 0), r"share must be in \(0, 1\], got 0.0"),
+        (lambda: hide_random(SHAPES, 0.0, 0), r"fraction must be in \(0, 1\], got 0.0"),
     ],
 )
 def test_regions_that_do_not_exist_are_named(make, message):
@@ -199,7 +192,7 @@ def test_low_temperature_takes_the_likeliest_and_marks_follow_the_shapes():
     np.testing.assert_array_equal(stream(cold), ids)
     (hot,) = infill(oracle, [make_record(2)], [everything], PAPER, temperature=50.0)
     assert (stream(hot) != ids).any()
-    marks = locate_places(SHAPES).is_mark
+    marks = locate_places(SHAPES).is_separator
     np.testing.assert_array_equal(stream(hot)[marks], ids[marks])
 
 
@@ -221,7 +214,7 @@ def test_wrong_arguments_are_named(options, message):
 
 def test_other_objectives_are_refused():
     model = aPxBySequenceModel(PixelBytesConfig(embedding_dim=12, mixer_config={"hidden_size": 8}))
-    with pytest.raises(ValueError, match="model must have the objective 'masked', got 'predictive'"):
+    with pytest.raises(ValueError, match="model must have an objective that decodes in parallel, got 'predictive'"):
         infill(model, [make_record()], [hide(SHAPES)], PAPER)
     assert KINDS[locate_places([Shape("text", 1, 1, 1)]).kinds[0]] == "segment_end"
 

@@ -4,24 +4,19 @@ import dataclasses
 import json
 import subprocess
 import sys
-from typing import get_args
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from transformers import AutoConfig, DynamicCache
 
-from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import (
-    ObjectiveName,
-    PixelBytesConfig,
-    PixelBytesLSTMConfig,
-)
+from pixelbytes_hf.mixers.configuration_mixers import PixelBytesLSTMConfig
+from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.legacy_checkpoint import (
     convert_legacy_settings,
     measure_legacy_weights,
     read_tensor_shapes,
 )
-from pixelbytes_hf.objectives.objectives import OBJECTIVES
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 FORMAT_A = {"AR": False, "d_conv": 4, "d_state": 20, "expand": 2, "hidden_size": 20, "num_layers": 2}
@@ -37,10 +32,6 @@ def test_defaults_are_the_papers():
     assert config.mixer_config.model_type == "pixelbytes_lstm"
     assert (config.hidden_size, config.num_hidden_layers, config.mixer_config.input_size) == (512, 2, 126)
     assert getattr(config, "eos_token_id", None) is None
-
-
-def test_objective_names_are_the_tables_keys():
-    assert set(get_args(ObjectiveName)) == OBJECTIVES.keys()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pixelbytes_hf.data.windows import TokenCorpus, WindowCollator, WindowDataset
+from pixelbytes_hf.data.batches import WindowCollator
+from pixelbytes_hf.data.corpus import TokenCorpus
+from pixelbytes_hf.data.windows import WindowDataset
 from pixelbytes_hf.evaluation.evaluation import evaluate_model
 from pixelbytes_hf.generation.layout import Image
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig

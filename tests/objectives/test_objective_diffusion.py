@@ -9,13 +9,9 @@ import torch
 
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
-from pixelbytes_hf.objectives.objective_diffusion import (
-    DiffusionObjective,
-    betraying_cells,
-    generate_as_published,
-    replace_cells,
-)
+from pixelbytes_hf.objectives.objective_diffusion import DiffusionObjective, replace_cells
 from pixelbytes_hf.objectives.objectives import build_objective
+from pixelbytes_hf.objectives.published_diffusion import betraying_cells, generate_as_published
 
 NAMES = ["apx_diffusion_small_bi", "apx_diffusion_control"]
 CASES = ["t5", "t4", "t0", "default"]
@@ -185,7 +181,7 @@ def test_generation_is_seeded_batched_and_local():
 
 def test_objective_is_built_with_its_number_of_steps():
     config = PixelBytesConfig(objective="diffusion", num_diffusion_steps=9)
-    assert build_objective(config) == DiffusionObjective(6, 9)
+    assert build_objective(config) == DiffusionObjective(num_steps=9, newest_cell=5)
     assert PixelBytesConfig(objective="diffusion", mixer_config={"bidirectional": True}).mixer_config.bidirectional
     with pytest.raises(ValueError, match="num_diffusion_steps must be an integer of at least 1, got 0"):
         PixelBytesConfig(objective="diffusion", num_diffusion_steps=0)

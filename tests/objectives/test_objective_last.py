@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pixelbytes_hf.data.last_token_windows import WindowEnds, choose_targets
-from pixelbytes_hf.data.windows import TokenCorpus, WindowCollator
+from pixelbytes_hf.data.batches import WindowCollator
+from pixelbytes_hf.data.corpus import TokenCorpus
+from pixelbytes_hf.data.last_token_windows import LastTokenWindows, choose_targets
 from pixelbytes_hf.evaluation.evaluation import evaluate_model
 from pixelbytes_hf.generation.layout import Image
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
@@ -20,7 +21,8 @@ from pixelbytes_hf.tokens.contexts import CONTEXT_RULES
 from pixelbytes_hf.tokens.grid import flatten, image_segment, text_segment
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 from pixelbytes_hf.training.presets import Preset, TrainingConfig
-from pixelbytes_hf.training.train import make_validation_windows, make_windows, train
+from pixelbytes_hf.training.train import train
+from pixelbytes_hf.training.training_windows import make_validation_windows, make_windows
 
 FIRST = Vocabulary.from_preset("first")
 MIXERS = {
@@ -59,7 +61,7 @@ def corpus():
 
 def test_only_the_last_row_has_a_target():
     objective = build_objective(PixelBytesConfig(objective="last", vocab_size=V, context_size=9))
-    assert objective == LastObjective() and objective.reads_future
+    assert isinstance(objective, LastObjective) and objective.allows_future
     logits = torch.randn(3, 7, V, generator=torch.Generator().manual_seed(1))
     targets = objective.targets(INPUT_IDS, LABELS, MASK)
     places = [(0, 4), (1, 6), (2, 6)]
@@ -120,7 +122,7 @@ def test_choice_reaches_every_token():
 
 @pytest.mark.parametrize("jitter", [False, True])
 def test_windows_end_at_their_target(corpus, jitter):
-    windows = WindowEnds(corpus, 8, every=4, seed=1, jitter=jitter, context_size=9)
+    windows = LastTokenWindows(corpus, 8, every=4, seed=1, jitter=jitter, context_size=9)
     lengths = np.diff(corpus.offsets)
     assert len(windows) == sum(-(-lengths // 4))
     targets = {}
@@ -143,13 +145,13 @@ def test_windows_end_at_their_target(corpus, jitter):
 
 def test_windows_refuse_what_is_out_of_range(corpus):
     with pytest.raises(ValueError, match="window_length and every must be at least 1, got 0 and 1"):
-        WindowEnds(corpus, 0)
+        LastTokenWindows(corpus, 0)
     with pytest.raises(IndexError, match=r"index must be in 0\.\."):
-        WindowEnds(corpus, 4).locate(10**6)
+        LastTokenWindows(corpus, 4).locate(10**6)
 
 
 def test_collated_windows_give_the_loss_of_each_alone(corpus):
-    model, windows = make(), WindowEnds(corpus, 8, every=4, context_size=9)
+    model, windows = make(), LastTokenWindows(corpus, 8, every=4, context_size=9)
     parts = [windows[index] for index in range(6)]
     assert len({len(part["labels"]) for part in parts}) > 1
     with torch.no_grad():
@@ -183,8 +185,6 @@ def test_evaluation_reads_a_window_for_every_token(corpus, every):
 
 
 def test_evaluation_refuses_what_does_not_fit(corpus):
-    with pytest.raises(ValueError, match="drop_partial_windows must be False with the objective 'last'"):
-        evaluate_model(make(), corpus, drop_partial_windows=True, progress=False)
     causal = aPxBySequenceModel(PixelBytesConfig(vocab_size=113, embedding_dim=12, mixer_config={"hidden_size": 8}))
     with pytest.raises(ValueError, match="every must be 1 with the objective 'predictive'"):
         evaluate_model(causal, corpus, every=2, progress=False)
@@ -229,12 +229,12 @@ def test_generation_in_a_batch_equals_one_by_one():
 
 def test_training_settings_choose_the_windows(corpus):
     settings = PLAN.replace(window_length=16, stride=4, jitter=True, seed=5).training
-    windows = make_windows(corpus, settings, context_size=9, only_ends=True)
-    assert isinstance(windows, WindowEnds) and (windows.every, windows.seed, windows.jitter) == (4, 5, True)
-    validation = make_validation_windows(corpus, settings, context_size=9, only_ends=True)
-    assert isinstance(validation, WindowEnds) and (validation.every, validation.seed) == (4, 0)
+    windows = make_windows(corpus, settings, LastObjective, make().config)
+    assert isinstance(windows, LastTokenWindows) and (windows.every, windows.seed, windows.jitter) == (4, 5, True)
+    validation = make_validation_windows(corpus, settings, LastObjective, make().config)
+    assert isinstance(validation, LastTokenWindows) and (validation.every, validation.seed) == (4, 0)
     with pytest.raises(ValueError, match="openings and repeats must not be set with the objective 'last'"):
-        make_windows(corpus, PLAN.replace(openings=2).training, only_ends=True)
+        make_windows(corpus, PLAN.replace(openings=2).training, LastObjective, make().config)
 
 
 def test_validation_looks_at_tokens_as_often_as_they_occur():
@@ -246,7 +246,7 @@ def test_validation_looks_at_tokens_as_often_as_they_occur():
     ]
     corpus = TokenCorpus.from_records(records, FIRST)
     settings = PLAN.replace(window_length=16, stride=8).training
-    windows = make_validation_windows(corpus, settings, context_size=9, only_ends=True)
+    windows = make_validation_windows(corpus, settings, LastObjective, make().config)
     kinds = FIRST.kind_of_id[np.array([windows[index]["labels"][-1] for index in range(len(windows))])]
     # rows of 8: of every 8th token each would be a row's mark
     for kind in np.unique(FIRST.kind_of_id[corpus.ids]):
@@ -273,7 +273,7 @@ def test_training_saves_model_and_tokenizer(corpus, tmp_path):
 
 def test_model_learns_what_the_last_token_is(corpus):
     model = make(seed=1).train()
-    batch = WindowCollator()([WindowEnds(corpus, 16, every=9, context_size=9)[index] for index in range(4)])
+    batch = WindowCollator()([LastTokenWindows(corpus, 16, every=9, context_size=9)[index] for index in range(4)])
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     for _ in range(200):
         optimizer.zero_grad()

@@ -14,18 +14,23 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from pixelbytes_hf.data.corruption import TokenMasking, Window
-from pixelbytes_hf.data.windows import TokenCorpus, WindowCollator, WindowDataset, tokenize_dataset
+from pixelbytes_hf.data.batches import WindowCollator
+from pixelbytes_hf.data.corpus import TokenCorpus
+from pixelbytes_hf.data.tokenize_dataset import tokenize_dataset
+from pixelbytes_hf.data.windows import WindowDataset
 from pixelbytes_hf.evaluation.evaluation import evaluate_model
-from pixelbytes_hf.generation.infilling import hide_random
+from pixelbytes_hf.generation.regions import hide_random
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
-from pixelbytes_hf.objectives.objective_masked import MaskedObjective, token_weights
+from pixelbytes_hf.objectives.corruption import Window
+from pixelbytes_hf.objectives.objective_masked import MaskedObjective, TokenMasking, bound_weights
 from pixelbytes_hf.tokens.grid import Segment, audio_segment, image_segment, text_segment
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import PixelBytesTrainer, sum_kinds, summarise_kinds, train
+from pixelbytes_hf.training.train import train
+from pixelbytes_hf.training.trainer import PixelBytesTrainer
+from pixelbytes_hf.training.validation import sum_kinds, summarise_kinds
 
 PAPER = Vocabulary.from_preset("paper")
 MODEL = {
@@ -80,7 +85,7 @@ def slow_bound(weighted=True):
 
 @pytest.mark.parametrize("weighted", [True, False])
 def test_loss_equals_the_slow_reference(weighted):
-    objective = MaskedObjective(weighted)
+    objective = MaskedObjective(weight_by_time=weighted)
     loss = objective.loss(LOGITS, ROWS, LABELS, corruption=CORRUPTION)
     assert float(loss) == pytest.approx(slow_bound(weighted), abs=1e-5)
     count = (LABELS != -100).sum()
@@ -100,7 +105,7 @@ def test_loss_equals_the_slow_reference(weighted):
 @pytest.mark.parametrize("weighted", [True, False])
 def test_what_was_drawn_may_lie_on_another_device(weighted):
     there = (tensor.to("meta") for tensor in (LOGITS, ROWS, LABELS))
-    assert MaskedObjective(weighted).loss(*there, corruption=CORRUPTION).device.type == "meta"
+    assert MaskedObjective(weight_by_time=weighted).loss(*there, corruption=CORRUPTION).device.type == "meta"
 
 
 def test_even_logits_cost_log_v_on_average():
@@ -144,12 +149,12 @@ def test_missing_parts_are_named():
     with pytest.raises(ValueError, match="labels must be given with the objective 'masked', got None"):
         objective.loss(LOGITS, ROWS, None, corruption=CORRUPTION)
     with pytest.raises(ValueError, match=r"corruption must have \['masked', 'times'\], got \['times'\]"):
-        token_weights({"times": torch.ones(1)})
+        bound_weights({"times": torch.ones(1)})
 
 
 @pytest.mark.parametrize("settings", [{"context_size": 6}, {"objective": "predictive", "context_size": 7}])
 def test_own_cell_belongs_to_masked_models_alone(settings):
-    with pytest.raises(ValueError, match="context_size must be 7 with the objective 'masked' and with no other"):
+    with pytest.raises(ValueError, match="context_size must be 7 with the objectives \['masked'\] and with no other"):
         PixelBytesConfig(**{**MODEL, **settings, "mixer_config": {"hidden_size": 8}})
 
 
@@ -261,7 +266,7 @@ def test_figures_do_not_depend_on_the_batch_and_count_every_token_once():
     assert one["settings"]["state"] == "zero"
     total = one["matched"]["all"]["bits"] * corpus.num_tokens
     assert sum(one["records"]["bits"]) == pytest.approx(total)
-    with pytest.raises(ValueError, match="num_draws must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="num_draws must be at least 1, with an objective that draws, got 0"):
         evaluate_model(model, corpus, num_draws=0, progress=False)
 
 

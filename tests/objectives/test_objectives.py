@@ -1,17 +1,21 @@
 """Objectives: one body over all of them, and how they relate."""
 
+import ast
 import math
+from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
 
-from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import FUTURE_OBJECTIVES, ObjectiveName, PixelBytesConfig
-from pixelbytes_hf.objectives.objectives import OBJECTIVES, build_objective
+import pixelbytes_hf
+from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
+from pixelbytes_hf.objectives.objective import Decoding, Likelihood, WindowKind
+from pixelbytes_hf.objectives.objectives import OBJECTIVES, build_corruption, build_objective, find_objective
 
 V = 11
 IGNORED = -100
-NAMES = sorted(name for name, kind in OBJECTIVES.items() if not kind.reads_future)
+NAMES = sorted(name for name, kind in OBJECTIVES.items() if not kind.allows_future)
 generator = torch.Generator().manual_seed(0)
 INPUT_IDS = torch.randint(0, V, (3, 7, 6), generator=generator)
 LABELS = torch.randint(0, V, (3, 7), generator=generator)
@@ -170,7 +174,39 @@ def test_labels_of_another_shape_are_refused(name):
         objective.loss(logits_of(objective), INPUT_IDS, LABELS[..., None])
 
 
-def test_names_stand_in_one_place():
-    assert set(OBJECTIVES) == set(get_args(ObjectiveName))
-    assert {name for name, kind in OBJECTIVES.items() if kind.reads_future} == FUTURE_OBJECTIVES
-    assert all(kind.name == name for name, kind in OBJECTIVES.items())
+def test_every_declaration_is_one_of_the_known():
+    for name, kind in OBJECTIVES.items():
+        assert kind.name == name and kind.predicts
+        assert kind.windows in get_args(WindowKind) and kind.decoding in get_args(Decoding)
+        assert kind.likelihood in get_args(Likelihood)
+        assert (
+            kind.decoding == "sequential" or (kind.allows_future and not kind.decoding_settings) or kind.is_corrupted
+        )
+
+
+def test_corruption_is_drawn_where_it_is_declared():
+    for kind in OBJECTIVES.values():
+        config = PixelBytesConfig(objective=kind.name, context_size=7 if kind.reads_own_cell else 6, embedding_dim=14)
+        assert (build_corruption(config) is not None) == kind.is_corrupted
+
+
+def test_an_objective_that_decodes_in_sequence_fills_nothing():
+    for act in (lambda: build("last").fill(None, [], None), lambda: build("predictive").hide(None, None)):
+        with pytest.raises(TypeError, match="decodes one token after another"):
+            act()
+
+
+def test_unknown_name_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"objective must be one of .*'masked'.*, got 'guess'"):
+        find_objective("guess")
+
+
+def test_no_code_elsewhere_compares_names_of_objectives():
+    package, names = Path(pixelbytes_hf.__file__).parent, set(OBJECTIVES)
+    for path in package.rglob("*.py"):
+        if path.parent.name == "objectives":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare):
+                literals = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+                assert not names & {value for value in literals if isinstance(value, str)}, f"{path}:{node.lineno}"

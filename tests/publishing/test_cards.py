@@ -15,11 +15,12 @@ from tiny_training import make_trainer
 
 from pixelbytes_hf.cli.main import _parser
 from pixelbytes_hf.publishing import cards
-from pixelbytes_hf.publishing.card_checks import check_licence, find_untraced
-from pixelbytes_hf.publishing.cards import CardFacts, check_card, gather_facts, invented_numbers, render_model_card
+from pixelbytes_hf.publishing.card_checks import check_card, check_licence, find_untraced
+from pixelbytes_hf.publishing.card_facts import CardFacts, gather_facts
+from pixelbytes_hf.publishing.cards import invented_numbers, render_model_card
 from pixelbytes_hf.publishing.reproduction import closest_preset, training_command
 from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import PixelBytesTrainer
+from pixelbytes_hf.training.trainer import PixelBytesTrainer
 
 MODEL_CARDS = Path(__file__).parents[2] / "model_cards"
 REAL = sorted(path.stem for path in MODEL_CARDS.glob("*.json"))

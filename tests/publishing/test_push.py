@@ -20,8 +20,8 @@ from pixelbytes_hf.publishing.export import check_travels, write_checkpoint, wri
 from pixelbytes_hf.publishing.push import assemble, render_index
 from pixelbytes_hf.runs.files import read_json
 from pixelbytes_hf.runs.run_folder import Run
+from pixelbytes_hf.training.builders import build_tokenizer
 from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import build_tokenizer
 
 HERE = Path(__file__).parents[1]
 LAYOUT = {"segments": [{"modality": "image", "frames": 2, "height": 2, "width": 3}]}

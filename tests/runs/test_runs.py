@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pixelbytes_hf.data.windows import TokenCorpus
+from pixelbytes_hf.data.corpus import TokenCorpus
 from pixelbytes_hf.generation.layout import Audio, Image, Layout, Text
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel

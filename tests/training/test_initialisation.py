@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pixelbytes_hf.data.windows import TokenCorpus, WindowDataset
+from pixelbytes_hf.data.corpus import TokenCorpus
+from pixelbytes_hf.data.windows import WindowDataset
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from pixelbytes_hf.tokens.grid import image_segment

@@ -12,9 +12,9 @@ from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesC
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.tokens.media import Sound, read_frames, read_sound, write_sound
+from pixelbytes_hf.training.builders import build_tokenizer
 from pixelbytes_hf.training.presets import PRESETS, Preset, TrainingConfig, get_preset
 from pixelbytes_hf.training.presets_small import SMALL_SIZE, SMALL_SOURCE
-from pixelbytes_hf.training.train import build_tokenizer
 
 # what the paper's rows come to; it prints "under 100,000" for each of the first table
 SIZES = {

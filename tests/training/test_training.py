@@ -14,19 +14,14 @@ import torch
 from tiny_training import MODEL, PAPER, RUN, assert_same_weights, make_corpus, make_trainer, run, weights
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from pixelbytes_hf.data.windows import WindowCollator
-from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import IGNORED_LABEL, ActionPixelBytesTokenizer
-from pixelbytes_hf.tokens.vocabulary import KINDS
+from pixelbytes_hf.data.batches import WindowCollator
+from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
+from pixelbytes_hf.tokens.vocabulary import IGNORE_INDEX, KINDS
+from pixelbytes_hf.training.builders import build_model
 from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import (
-    PixelBytesTrainer,
-    build_model,
-    gather_model,
-    make_training_arguments,
-    sum_kinds,
-    summarise_kinds,
-    train,
-)
+from pixelbytes_hf.training.train import train
+from pixelbytes_hf.training.trainer import PixelBytesTrainer, gather_model, make_training_arguments
+from pixelbytes_hf.training.validation import sum_kinds, summarise_kinds
 
 
 @pytest.mark.parametrize(
@@ -160,7 +155,7 @@ def test_sums_of_kinds_equal_a_loop(rng):
     expected = np.zeros((3, len(KINDS), 3))
     for row in range(3):
         for place in range(5):
-            if labels[row, place] != IGNORED_LABEL:
+            if labels[row, place] != IGNORE_INDEX:
                 chances = logits[row, place].softmax(-1)
                 token = int(labels[row, place])
                 kind = PAPER.kind_of_id[token]

@@ -13,6 +13,7 @@ from transformers.utils import cached_file, logging
 from ...mixers.backbone_settings import check_mixer
 from ...mixers.configuration_mixers import MIXER_CONFIGS, PixelBytesLSTMConfig, build_mixer_config
 from ...mixers.mixer_properties import input_width, output_width, sees_future
+from ...objectives.objectives import OBJECTIVES
 from ...pretrained.remote_code import is_copy
 from ...pretrained.setting_checks import check_dropout, check_number, check_size, refuse_unknown
 from ...tokens.contexts import CONTEXT_RULES, WINDOW_SIZE
@@ -23,9 +24,6 @@ from .legacy_first import convert_first_settings, is_first
 logger = logging.get_logger(__name__)
 
 EmbeddingName = Literal["concat", "conv", "noconv", "center"]
-ObjectiveName = Literal["predictive", "autoregressive", "last", "diffusion", "masked"]
-# with these a mixer that sees the future sees no target; equal to the objectives' own `reads_future`
-FUTURE_OBJECTIVES = frozenset(["last", "diffusion", "masked"])
 OWN_CELL_CONTEXT_SIZE = 7  # the six cells and the position's own
 
 _DOWNLOAD_KEYWORDS = ("cache_dir", "force_download", "proxies", "local_files_only", "token", "revision", "subfolder")
@@ -120,7 +118,7 @@ class PixelBytesConfig(PreTrainedConfig):
                 **download,
             )
             settings = convert_legacy_settings(measure_legacy_weights(settings, weights) if weights else settings)
-            if settings["allow_future"] and settings["objective"] in get_args(ObjectiveName):
+            if settings["allow_future"] and settings["objective"] in OBJECTIVES:
                 logger.warning(
                     "%s is bidirectional: its causal objective reads the tokens it predicts, so that its loss is not "
                     "comparable and it cannot generate",
@@ -131,7 +129,7 @@ class PixelBytesConfig(PreTrainedConfig):
     @property
     def mask_token_id(self) -> int | None:
         """Input id of a masked token, one past the vocabulary; None where the objective masks none."""
-        return self.vocab_size if self.objective == "masked" else None
+        return self.vocab_size if OBJECTIVES[self.objective].has_mask_id else None
 
     @property
     def num_input_ids(self) -> int:
@@ -176,7 +174,7 @@ class PixelBytesConfig(PreTrainedConfig):
     @property
     def reads_targets(self) -> bool:
         """Whether the model reads the tokens it predicts, so that its loss is comparable with no other."""
-        return self.sees_future and self.objective not in FUTURE_OBJECTIVES
+        return self.sees_future and not OBJECTIVES[self.objective].allows_future
 
     @property
     def num_hidden_layers(self) -> int:
@@ -198,7 +196,7 @@ class PixelBytesConfig(PreTrainedConfig):
         sizes = {"vocab_size": 3, "context_size": 1, "window_length": 1, "embedding_dim": least_width}
         for name, least in sizes.items():
             check_size(name, getattr(self, name), least)
-        for name, choices in (("embedding", get_args(EmbeddingName)), ("objective", get_args(ObjectiveName))):
+        for name, choices in (("embedding", get_args(EmbeddingName)), ("objective", tuple(OBJECTIVES))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
         if self.embedding in ("conv", "noconv") and self.context_size != WINDOW_SIZE:
@@ -206,7 +204,7 @@ class PixelBytesConfig(PreTrainedConfig):
                 f"context_size must be {WINDOW_SIZE}, a 3x3 window, with the embedding {self.embedding!r}, got "
                 f"{self.context_size}"
             )
-        self._check_diffusion()
+        self._check_objective()
         check_number("copy_loss_weight", self.copy_loss_weight)
         check_dropout(self.dropout)
         if not 0 <= self.copy_loss_weight <= 1:
@@ -216,24 +214,16 @@ class PixelBytesConfig(PreTrainedConfig):
             if getattr(self, name) >= self.vocab_size:
                 raise ValueError(f"{name} must be in 0..{self.vocab_size - 1}, got {getattr(self, name)}")
 
-    def _check_diffusion(self) -> None:
+    def _check_objective(self) -> None:
         check_size("num_diffusion_steps", self.num_diffusion_steps, 1)
-        if self.objective == "diffusion" and self.embedding != "concat":
+        objective = OBJECTIVES[self.objective]
+        if (self.context_size == OWN_CELL_CONTEXT_SIZE) != objective.reads_own_cell:
+            readers = [name for name, kind in OBJECTIVES.items() if kind.reads_own_cell]
             raise ValueError(
-                f"embedding must be 'concat' with the objective 'diffusion', which replaces single cells, got "
-                f"{self.embedding!r}"
-            )
-        sees_own_cell = self.context_size == OWN_CELL_CONTEXT_SIZE
-        if self.objective == "diffusion" and self.newest_cell != self.context_size - 1:
-            raise ValueError(
-                f"context_size must be that of rows whose last cell is the token read just before with the objective "
-                f"'diffusion', which hides the others with it, got {self.context_size}"
-            )
-        if sees_own_cell != (self.objective == "masked"):
-            raise ValueError(
-                f"context_size must be {OWN_CELL_CONTEXT_SIZE} with the objective 'masked' and with no other: the "
+                f"context_size must be {OWN_CELL_CONTEXT_SIZE} with the objectives {readers} and with no other: the "
                 f"last cell is the position's own token, got {self.context_size} with {self.objective!r}"
             )
+        objective.check_config(self)
 
     def check_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Make sure that these are the tables the model was made for.

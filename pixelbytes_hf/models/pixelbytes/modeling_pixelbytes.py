@@ -233,10 +233,10 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
             ValueError: If the shapes do not fit, an id lies outside the vocabulary, or labels lack `input_ids` or, of
                 an objective that corrupts its input, `corruption`.
         """
-        if corruption is not None and not getattr(self.objective, "is_corrupted", False):
-            raise ValueError(f"corruption must be None with the objective {self.objective.name!r}")
         embeds = inputs_embeds
-        if corruption is not None and hasattr(self.objective, "corrupt"):
+        if corruption is not None:
+            if not self.objective.is_corrupted:
+                raise ValueError(f"corruption must be None with the objective {self.objective.name!r}")
             if input_ids is None:
                 raise ValueError("corruption must come with input_ids, whose cells it replaces")
             embeds = self.objective.corrupt(self.model.embed(input_ids), corruption)
@@ -253,14 +253,14 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
         if labels is not None:
             if input_ids is None:
                 raise ValueError("labels must come with input_ids, which hold the targets of the other cells")
-            if corruption is None and getattr(self.objective, "is_corrupted", False):
+            if corruption is None and self.objective.is_corrupted:
                 # otherwise the paper's diffusion would learn to copy
                 raise ValueError(
                     f"corruption must be given with labels and the objective {self.objective.name!r}, got None: "
                     "WindowDataset(corruption=build_corruption(config)) draws it"
                 )
-            drawn = {} if corruption is None else {"corruption": corruption}
-            loss = self.objective.loss(logits, input_ids, labels, attention_mask, num_items_in_batch, **drawn)
+            arguments = logits, input_ids, labels, attention_mask, num_items_in_batch
+            loss = self.objective.loss(*arguments, corruption=corruption)
         return PixelBytesOutput(loss, logits, outputs.past_key_values, outputs.hidden_states)
 
     def step(self, context: Tensor, cache: Cache) -> Tensor:
@@ -281,10 +281,12 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
         """Resize embedding and head, every cell's distribution alike; arguments as of `PreTrainedModel`.
 
         Raises:
-            ValueError: If the objective is ``masked``, whose mask stands behind the vocabulary.
+            ValueError: If the objective has a mask id, which stands behind the vocabulary.
         """
         if new_num_tokens is not None and self.config.mask_token_id is not None:
-            raise ValueError(f"new_num_tokens must be None with the objective 'masked', got {new_num_tokens}")
+            raise ValueError(
+                f"new_num_tokens must be None with the objective {self.objective.name!r}, got {new_num_tokens}"
+            )
         embedding = super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
         old = self.fc
         if old.out_features != embedding.num_embeddings * self.objective.predicted_cells:

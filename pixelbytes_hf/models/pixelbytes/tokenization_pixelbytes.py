@@ -25,7 +25,7 @@ from ...tokens.text_codec import TextErrors, decode_text
 from ...tokens.vocabulary import Preset, Vocabulary
 from .configuration_pixelbytes import PixelBytesConfig
 
-IGNORED_LABEL = -100
+IGNORE_INDEX = -100
 
 
 class PixelBytesEncoding(BatchEncoding):
@@ -267,7 +267,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         columns: dict[str, list[Any]] = {name: [] for name in examples[0]}
         for example, length in zip(examples, lengths, strict=True):
             for name, rows in example.items():
-                fill = {"input_ids": self.pad_token_id, "labels": IGNORED_LABEL}.get(name, 0)
+                fill = {"input_ids": self.pad_token_id, "labels": IGNORE_INDEX}.get(name, 0)
                 columns[name].append(_pad_rows(rows, (target or length) - length, fill, left=left))
         if return_attention_mask is False:
             columns.pop("attention_mask", None)
@@ -300,7 +300,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         if isinstance(array, list) or array.ndim == 2:
             return [self.decode(row, skip_special_tokens=skip_special_tokens) for row in array]
         array = np.atleast_1d(array)
-        ids = self._strip_padding(array[array != IGNORED_LABEL])
+        ids = self._strip_padding(array[array != IGNORE_INDEX])
         segments, problems = parse(ids, self.tables)
         if problems:  # a stream cut short, as a streamer decodes it
             return self._loose_string(ids, skip_special_tokens)
@@ -338,7 +338,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
             cell = self.rule.newest_cell
             stream = _read_rows(stream, self.tables, cell) if strip_padding else stream[:, cell]
         else:
-            stream = stream[stream != IGNORED_LABEL]
+            stream = stream[stream != IGNORE_INDEX]
             stream = self._strip_padding(stream) if strip_padding else stream
         if segments is not None and len(segments) == 1 and isinstance(segments[0], list):
             segments = segments[0]

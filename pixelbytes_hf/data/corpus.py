@@ -1,0 +1,158 @@
+"""Tokenised corpora: flat ids in memory or mapped from disk, one byte a token, with the shapes of their segments.
+
+Contexts, 56 bytes a token in the original, are index arithmetic on a record and are computed when a window is read.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..tokens.grid import MODALITIES, Ids, Segment, Shape, check_ids, flatten
+from ..tokens.vocabulary import Vocabulary
+
+FORMAT_VERSION = 1
+
+
+class Records(Protocol):
+    """What is read of a corpus; `TokenCorpus` is one."""
+
+    vocabulary: Vocabulary
+
+    @property
+    def num_records(self) -> int:
+        """Number of records."""
+
+    def record(self, index: int, /) -> tuple[Ids, tuple[Shape, ...]]:
+        """Return the raster stream of one record and its segments' shapes."""
+
+
+class TokenCorpus:
+    """The records of a corpus as one flat stream of ids with a table of segments.
+
+    Args:
+        ids: All records one after another, (total,), `vocabulary.id_dtype`.
+        segments: Modality (index into `MODALITIES`), T, H and W of every segment, (S, 4) int32.
+        first_segments: Row of `segments` where each record begins, then S, (R + 1,) int64.
+        vocabulary: The tables the ids belong to.
+
+    Raises:
+        ValueError: If the three arrays do not describe the same records.
+    """
+
+    def __init__(
+        self, ids: Ids, segments: NDArray[np.int32], first_segments: NDArray[np.int64], vocabulary: Vocabulary
+    ) -> None:
+        """Check that the arrays fit together and index the records."""
+        if ids.dtype != vocabulary.id_dtype or ids.ndim != 1:
+            raise ValueError(f"ids must be a 1-D {vocabulary.id_dtype} stream, got {ids.dtype} of shape {ids.shape}")
+        if first_segments[0] != 0 or first_segments[-1] != len(segments) or (np.diff(first_segments) < 1).any():
+            raise ValueError(f"first_segments must ascend strictly from 0 to {len(segments)}, got {first_segments}")
+        sizes = np.concatenate([[0], np.cumsum(segments[:, 1:].astype(np.int64).prod(1))])
+        if sizes[-1] != len(ids):
+            raise ValueError(f"segments hold {sizes[-1]} positions, ids {len(ids)}: expected the same number")
+        self.ids, self.segments, self.first_segments, self.vocabulary = ids, segments, first_segments, vocabulary
+        self.offsets = sizes[first_segments]
+
+    @classmethod
+    def from_records(cls, records: Iterable[Sequence[Segment]], vocabulary: Vocabulary) -> "TokenCorpus":
+        """Return the corpus of the records, each a sequence of segments.
+
+        Raises:
+            ValueError: If there is no record, or one is empty or holds an id outside the vocabulary; named by index.
+        """
+        streams, rows, firsts = [], [], [0]
+        for index, record in enumerate(records):
+            try:
+                ids, shapes = flatten(record)
+                streams.append(check_ids(ids, vocabulary).astype(vocabulary.id_dtype))
+            except ValueError as error:
+                raise ValueError(f"record {index}: {error}") from error
+            rows += [(MODALITIES.index(shape.modality), *shape[1:]) for shape in shapes]
+            firsts.append(len(rows))
+        if not streams:
+            raise ValueError("records must not be empty: a corpus has at least one record")
+        return cls(np.concatenate(streams), np.array(rows, np.int32), np.array(firsts, np.int64), vocabulary)
+
+    @property
+    def num_tokens(self) -> int:
+        """Ids of all records together, end marks included."""
+        return len(self.ids)
+
+    @property
+    def num_records(self) -> int:
+        """Number of records, R."""
+        return len(self.offsets) - 1
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory or disk space of the arrays, in bytes."""
+        return self.ids.nbytes + self.segments.nbytes + self.first_segments.nbytes + self.offsets.nbytes
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of vocabulary, shapes and ids, in hex: the same for equal corpora on any machine."""
+        digest = hashlib.sha256(json.dumps(self.vocabulary.to_dict(), sort_keys=True).encode())
+        for array in (self.first_segments.astype("<i8"), self.segments.astype("<i4")):
+            digest.update(array.tobytes())
+        step = 1 << 24
+        for start in range(0, len(self.ids), step):
+            digest.update(self.ids[start : start + step].astype(self.ids.dtype.newbyteorder("<")).tobytes())
+        return digest.hexdigest()
+
+    def record(self, index: int) -> tuple[Ids, tuple[Shape, ...]]:
+        """Return the raster stream of one record, (L,), and its segments' shapes.
+
+        Raises:
+            IndexError: If there is no record of that index.
+        """
+        if not 0 <= index < self.num_records:
+            raise IndexError(f"index must be in 0..{self.num_records - 1}, got {index}")
+        rows = self.segments[self.first_segments[index] : self.first_segments[index + 1]].tolist()
+        shapes = tuple(Shape(MODALITIES[modality], *extent) for modality, *extent in rows)
+        return self.ids[self.offsets[index] : self.offsets[index + 1]], shapes
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the corpus as a new folder; a write that is cut short leaves no folder of that name.
+
+        Raises:
+            FileExistsError: If `folder` exists.
+        """
+        target = Path(folder)
+        if target.exists():
+            raise FileExistsError(f"folder {str(target)!r} exists: expected a name that is free")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as temporary:
+            part = Path(temporary) / "corpus"
+            part.mkdir()
+            for name in ("ids", "segments", "first_segments"):
+                np.save(part / f"{name}.npy", getattr(self, name))
+            header = {"format_version": FORMAT_VERSION, "vocabulary": self.vocabulary.to_dict()}
+            (part / "corpus.json").write_text(json.dumps(header))
+            part.rename(target)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> "TokenCorpus":
+        """Return the corpus that `save` wrote, its ids mapped from disk.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ValueError: If a file is cut short, or of another format version.
+        """
+        header = json.loads((Path(folder) / "corpus.json").read_text())
+        if header["format_version"] != FORMAT_VERSION:
+            found = header["format_version"]
+            raise ValueError(f"{str(folder)!r} has format_version {found}, expected {FORMAT_VERSION}")
+        return cls(
+            ids=np.load(Path(folder) / "ids.npy", mmap_mode="r"),
+            segments=np.load(Path(folder) / "segments.npy"),
+            first_segments=np.load(Path(folder) / "first_segments.npy"),
+            vocabulary=Vocabulary.from_dict(header["vocabulary"]),
+        )

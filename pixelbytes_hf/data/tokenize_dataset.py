@@ -1,0 +1,52 @@
+"""Tokenising a `datasets.Dataset`: rows of media to a corpus of ids."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
+from ..tokens.grid import Segment
+from .corpus import TokenCorpus
+
+COLUMNS: Mapping[str, str] = MappingProxyType({"text": "text", "image": "pixels", "audio": "audio"})
+
+
+def tokenize_dataset(
+    dataset: Any,
+    tokenizer: ActionPixelBytesTokenizer,
+    *,
+    columns: Mapping[str, str] = COLUMNS,
+    progress: bool = True,
+) -> TokenCorpus:
+    """Return the corpus of a `datasets.Dataset`, one record per row.
+
+    Media columns are read as stored bytes, so that an animation keeps all its frames and a sound its channels.
+
+    Args:
+        dataset: Rows with the columns named in `columns`; a value of None leaves that medium out of the record.
+        tokenizer: Encodes the records; a modality that its `order` does not name is left out.
+        columns: Column of each modality.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        ValueError: If a column is missing, the dataset is empty, or a row cannot be encoded; the row is named.
+    """
+    from datasets import Audio, Image
+    from tqdm.auto import tqdm
+
+    columns = {modality: name for modality, name in columns.items() if modality in tokenizer.order}
+    if missing := [name for name in columns.values() if name not in dataset.column_names]:
+        raise ValueError(f"dataset has no column {missing}: expected {dict(columns)}, got {dataset.column_names}")
+    dataset = dataset.select_columns([*columns.values()])
+    for name, feature in dataset.features.items():
+        if isinstance(feature, Audio | Image):
+            dataset = dataset.cast_column(name, type(feature)(decode=False))
+
+    def encode_rows() -> Iterable[list[Segment]]:
+        for index, row in enumerate(tqdm(dataset, desc="tokenize", unit="record", disable=not progress)):
+            try:
+                yield tokenizer.encode_record(**{modality: row[name] for modality, name in columns.items()})[0]
+            except ValueError as error:
+                raise ValueError(f"row {index} of the dataset cannot be encoded: {error}") from error
+
+    return TokenCorpus.from_records(encode_rows(), tokenizer.tables)

@@ -1,0 +1,29 @@
+"""What evaluation asks of a model."""
+
+from typing import Any, Protocol
+
+import torch
+
+from ..objectives.objective import Objective
+
+
+class ScoredModel(Protocol):
+    """A model whose tokens can be scored; `aPxBySequenceModel` is one."""
+
+    config: Any
+    objective: Objective
+    device: torch.device
+    training: bool
+
+    @property
+    def likelihood(self) -> str:
+        """What the bits of its logits are: ``exact``, an ``upper bound``, or ``none``."""
+
+    def __call__(self, **inputs: Any) -> Any:
+        """Return an output with `logits` (B, L, V) or (B, L, N, V) and, where it is kept, `past_key_values`."""
+
+    def train(self, mode: bool = True) -> Any:
+        """Set training or evaluation mode."""
+
+    def parameters(self) -> Any:
+        """Return the weights."""

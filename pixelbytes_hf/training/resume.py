@@ -1,0 +1,77 @@
+"""What a run was made from, ``training.json``, and the rule by which a run may be resumed."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..data.corpus import TokenCorpus
+from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
+from ..runs.files import read_json, write_json
+from ..runs.versions import describe_versions
+from .presets import Preset
+
+RECORD_NAME = "training.json"
+_FREE_TO_CHANGE = ("save_total_limit", "report_to")  # settings that a resumed run may change
+
+
+def describe_run(
+    plan: Preset, tokenizer: ActionPixelBytesTokenizer, corpora: Mapping[str, TokenCorpus], *, num_processes: int
+) -> dict[str, Any]:
+    """Return what a run is made from: all that has to be equal when it is resumed, and the versions."""
+    return {
+        "model": dict(plan.model),
+        "tokenizer": tokenizer.options,
+        "settings": {**dataclasses.asdict(plan.training), "num_processes": num_processes},
+        "data": {name: {"fingerprint": c.fingerprint, "num_tokens": c.num_tokens} for name, c in corpora.items()},
+        "versions": describe_versions("torch", "transformers", "accelerate", "numpy"),
+    }
+
+
+def describe_dataset(data: Any, corpora: Mapping[str, TokenCorpus]) -> dict[str, Any]:
+    """Return how the data call themselves, for the card; None where they are a `TokenCorpus`, which has no name."""
+    info = getattr(data["train"] if isinstance(data, Mapping) else data, "info", None)
+    return {
+        "name": getattr(info, "dataset_name", None),
+        "config": getattr(info, "config_name", None),
+        "num_records": {name: corpus.num_records for name, corpus in corpora.items()},
+    }
+
+
+def open_folder(folder: Path, description: dict[str, Any], *, resume: bool) -> None:
+    """Make the folder of a run and write down what it is made from.
+
+    Args:
+        folder: To make or, with `resume`, to go on in.
+        description: From `describe_run`.
+        resume: Whether an earlier run in the folder may go on.
+
+    Raises:
+        FileExistsError: If the folder is not empty and `resume` is False.
+        ValueError: If the folder holds no run, or one that was made from something else.
+    """
+    record = folder / RECORD_NAME
+    if folder.exists() and any(folder.iterdir()):
+        if not resume:
+            raise FileExistsError(f"folder {str(folder)!r} is not empty: expected a free name, or resume=True")
+        if not record.is_file():
+            raise ValueError(f"folder {str(folder)!r} has no {RECORD_NAME}: it is no run that can be resumed")
+        _check_same_run(read_json(record), description)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(record, description)
+
+
+def _check_same_run(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Refuse to resume with other settings: the schedule and the order of windows would not be those of the run."""
+    for part in ("model", "tokenizer", "settings", "data"):
+        before, after = _normalise(old[part]), _normalise(new[part])
+        names = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
+        if changed := [name for name in names if name not in _FREE_TO_CHANGE]:
+            raise ValueError(
+                f"the run to resume had other {part}: {changed[0]} was {before.get(changed[0])!r}, "
+                f"got {after.get(changed[0])!r}"
+            )
+
+
+def _normalise(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}

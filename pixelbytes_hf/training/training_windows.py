@@ -1,0 +1,97 @@
+"""The windows that a run trains and validates on, as its settings and its objective say."""
+
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from ..data.augmentation import Augmentation
+from ..data.corpus import TokenCorpus
+from ..data.last_token_windows import LastTokenWindows
+from ..data.windows import WindowDataset
+from ..models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
+from ..objectives.objective import Objective
+from ..tokens.grid import CONTEXT_SIZE
+from .presets import TrainingConfig
+
+VALIDATION_DRAWS = 4  # masks of every window, where an objective draws some; evaluation takes more
+
+
+def make_windows(
+    corpus: TokenCorpus,
+    settings: TrainingConfig,
+    objective: type[Objective],
+    config: PixelBytesConfig | None = None,
+) -> Dataset[Any]:
+    """Return the training windows that settings and objective describe.
+
+    With an objective that reads a window for every token, one token of every `stride` is the target of a window.
+
+    Args:
+        corpus: The records.
+        settings: Of the run.
+        objective: Its class.
+        config: Of the model; None where windows are only to be located, not read.
+
+    Raises:
+        ValueError: If settings repeat or flip windows where each has one target.
+    """
+    context_size = CONTEXT_SIZE if config is None else config.context_size
+    if objective.windows == "last token":
+        _refuse_repeats(settings, objective.name)
+        return LastTokenWindows(
+            corpus,
+            settings.window_length,
+            every=settings.stride,
+            seed=settings.seed,
+            jitter=settings.jitter,
+            context_size=context_size,
+        )
+    return WindowDataset(
+        corpus,
+        settings.window_length,
+        stride=settings.stride,
+        seed=settings.seed,
+        jitter=settings.jitter,
+        repeats=settings.repeats,
+        augmentation=Augmentation(mirror=settings.mirror, invert=settings.invert),
+        openings=settings.openings,
+        opening_length=settings.opening_length,
+        context_size=context_size,
+        corruption=None if config is None else objective.corruption(config),
+    )
+
+
+def make_validation_windows(
+    corpus: TokenCorpus, settings: TrainingConfig, objective: type[Objective], config: PixelBytesConfig
+) -> Dataset[Any]:
+    """Return windows that hold every token once, or `VALIDATION_DRAWS` times where something is drawn for them.
+
+    With an objective that reads a window for every token, one token of every `stride` is a target, the same for every
+    run: chosen by chance, as the last of each would be a separator far too often, and of pictures as wide as the
+    stretch one column alone.
+    """
+    if objective.windows == "last token":
+        return LastTokenWindows(
+            corpus, settings.window_length, every=settings.stride, jitter=True, context_size=config.context_size
+        )
+    corruption = objective.corruption(config)
+    return WindowDataset(
+        corpus,
+        settings.window_length,
+        context_size=config.context_size,
+        corruption=corruption,
+        num_draws=1 if corruption is None else VALIDATION_DRAWS,
+    )
+
+
+def _refuse_repeats(settings: TrainingConfig, objective: str) -> None:
+    if settings.openings or any(times != 1 for times in settings.repeats.values()):
+        raise ValueError(
+            f"openings and repeats must not be set with the objective {objective!r}, got "
+            f"{settings.openings} and {dict(settings.repeats)}"
+        )
+    if settings.mirror or settings.invert:
+        raise ValueError(
+            f"mirror and invert must be False with the objective {objective!r}, got "
+            f"{settings.mirror} and {settings.invert}"
+        )
