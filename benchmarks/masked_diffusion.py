@@ -44,8 +44,8 @@ MODELS: dict[str, dict[str, Any]] = {
         "mixer_config": {"hidden_size": 128, "num_hidden_layers": 2},
     },
 }
-# small models on small data: Muon, torch's own start, no openings
-RUN = {"window_length": 2048, "stride": 2048, "openings": 0, "batch_size": 8, "num_epochs": 100_000}
+# small models on small data: Muon, torch's own start, no prefix_windows
+RUN = {"window_length": 2048, "stride": 2048, "prefix_windows": 0, "batch_size": 8, "num_train_epochs": 100_000}
 RUN |= {"learning_rate": 2e-3, "matrix_learning_rate": 0.02, "initialisation": "default", "memory_horizon": None}
 RUN |= {"eval_steps": 100_000, "save_steps": 100_000, "warmup_steps": 20}
 

@@ -41,7 +41,7 @@ NUM_VALIDATION_POSITIONS = 443_392
 COLUMNS = ("", "_text", "_pixel", "_level", "_row_end", "_segment_end")
 
 BUDGET: dict[str, Any] = {"window_length": LENGTH, "stride": STRIDE, "batch_size": BATCH, "max_steps": STEPS}
-BUDGET |= {"accumulation": 1}  # the paper's presets have 4
+BUDGET |= {"gradient_accumulation_steps": 1}  # the paper's presets have 4
 RECIPES: dict[str, dict[str, Any]] = {
     "preset": {},
     "tuned": {
@@ -52,7 +52,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "betas": (0.9, 0.95),
         "schedule": "cosine",
         "warmup_steps": 15,
-        "max_gradient_norm": 1.0,
+        "max_grad_norm": 1.0,
         "repeats": {"text": 18},
     },
 }

@@ -26,7 +26,13 @@ MIXERS: dict[str, dict[str, Any]] = {
     "llama": {"model_type": "llama", "hidden_size": 96, "num_hidden_layers": 3},
 }
 # plain settings, so that none of the mixers has what only an LSTM can use
-SETTINGS = {"initialisation": "default", "memory_horizon": None, "openings": 0, "window_length": 512, "stride": 512}
+SETTINGS = {
+    "initialisation": "default",
+    "memory_horizon": None,
+    "prefix_windows": 0,
+    "window_length": 512,
+    "stride": 512,
+}
 
 
 def name_mixers(mixers: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -53,7 +59,7 @@ def compare_backbones(
     """
     rows = []
     for name, mixer in mixers.items():
-        plan = get_preset("mini").replace(**{**SETTINGS, "max_steps": max_steps, "num_epochs": 1000, **settings})
+        plan = get_preset("mini").replace(**{**SETTINGS, "max_steps": max_steps, "num_train_epochs": 1000, **settings})
         folder = train({"train": data["train"]}, plan, out / name, model={"mixer_config": mixer})
         run = Run.load(folder)
         result = evaluate_model(run.model, tokenize_dataset(data["test"], run.tokenizer), window_length=2048)

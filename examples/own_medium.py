@@ -80,7 +80,7 @@ def learn_melodies(out: Path, *, max_steps: int) -> tuple[Run, list[tuple[str, N
     kept = [each for index, each in enumerate(melodies) if index % 10]
     records = [tokenizer.encode_record(text=text, audio=encode_melody(notes))[0] for text, notes in kept]
     plan = get_preset("mini").replace(
-        **{"window_length": 128, "stride": 128, "openings": 0, "num_epochs": 1000, "max_steps": max_steps},
+        **{"window_length": 128, "stride": 128, "prefix_windows": 0, "num_train_epochs": 1000, "max_steps": max_steps},
         **{"memory_horizon": None, "batch_size": 16},
     )
     corpus = TokenCorpus.from_records(records, tokenizer.tables)

@@ -111,7 +111,13 @@ AutoModel.register(MovingAverageConfig, MovingAverageModel, exist_ok=True)
 def train_with_it(data: Any, out: Path, **settings: Any) -> Path:
     """Train the preset ``mini`` with moving averages in the place of its LSTM."""
     mixer = {"model_type": MovingAverageConfig.model_type, "hidden_size": 96, "num_hidden_layers": 3}
-    plain = {"initialisation": "default", "memory_horizon": None, "openings": 0, "window_length": 256, "stride": 256}
+    plain = {
+        "initialisation": "default",
+        "memory_horizon": None,
+        "prefix_windows": 0,
+        "window_length": 256,
+        "stride": 256,
+    }
     return train(data, "mini", out, model={"mixer_config": mixer}, **{**plain, **settings})
 
 

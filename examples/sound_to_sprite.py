@@ -45,10 +45,10 @@ def train_on_voices(data: Any, folder: Path, *, max_steps: int, model: dict[str,
         tokenizer=ActionPixelBytesTokenizer(**options),
         model=model,
         max_steps=max_steps,
-        num_epochs=1000,
+        num_train_epochs=1000,
         batch_size=8,
-        openings=4,
-        opening_length=FIRST_FRAME,
+        prefix_windows=4,
+        prefix_length=FIRST_FRAME,
     )
 
 

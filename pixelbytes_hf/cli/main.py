@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from ..compare.settings import ComparisonConfig
-from ..training.presets import PRESETS, TrainingConfig, get_preset
+from ..training.presets import PRESETS, get_preset
+from ..training.settings import OLD_NAMES, TrainingConfig
 from .build import add_build, build_corpus
 from .publish import add_demo, add_push, demo, push
 
@@ -144,9 +145,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     from ..data.tokenize_dataset import tokenize_dataset
     from ..evaluation.evaluation import evaluate_baselines, evaluate_model, write_results
     from ..evaluation.tables import format_table
-    from ..runs.files import read_json
     from ..runs.run_folder import Run
-    from ..training.resume import RECORD_NAME
+    from ..training.resume import read_record
 
     if options.split == "train" and not options.no_baselines:
         raise ValueError("baselines count the split 'train': evaluate another, or pass --no-baselines")
@@ -164,7 +164,7 @@ def _evaluate(options: argparse.Namespace) -> None:
             batch_size=options.batch_size,
             state=options.state,
             **_settings_of_objective(run.model.objective, options),
-            seed=read_json(folder / RECORD_NAME)["settings"]["seed"],
+            seed=read_record(folder)["settings"]["seed"],
         )
     }
     if not options.no_baselines:
@@ -299,15 +299,15 @@ def _read_layout(text: str) -> Any:
 
 def _add_fields(command: Any, settings: Any, *, shows_defaults: bool = False, leave_out: Sequence[str] = ()) -> None:
     """Add an option for every field of a class of settings, explained as in its docstring."""
-    explained = _explanations(settings)
+    explained, old_names = _explanations(settings), {new: (old,) for old, new in OLD_NAMES.items()}
     for field in dataclasses.fields(settings):
         if field.name in leave_out:
             continue
         text = explained.get(field.name, "")  # python -OO has no docstrings
         if shows_defaults and field.default not in (None, dataclasses.MISSING):
             text = f"{text} (default: {field.default})"
-        name = f"--{field.name.replace('_', '-')}"
-        command.add_argument(name, default=argparse.SUPPRESS, help=text, **_reader(field.type))
+        flags = [f"--{name.replace('_', '-')}" for name in (field.name, *old_names.get(field.name, ()))]
+        command.add_argument(*flags, dest=field.name, default=argparse.SUPPRESS, help=text, **_reader(field.type))
 
 
 def _explanations(settings: Any) -> dict[str, str]:

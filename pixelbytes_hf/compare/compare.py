@@ -102,7 +102,7 @@ def compare(
 
 
 def _share_settings(plan: Preset, settings: ComparisonConfig) -> Preset:
-    shared = {name: getattr(settings, name) for name in ("window_length", "batch_size", "accumulation")}
+    shared = {name: getattr(settings, name) for name in ("window_length", "batch_size", "gradient_accumulation_steps")}
     stride = min(settings.stride or plan.training.stride, settings.window_length)
     budget: dict[str, Any] = {"max_seconds": settings.seconds}
     if settings.seconds is not None:
@@ -183,7 +183,8 @@ def _find_finished(jobs: Iterable[Job], folders: Folders) -> dict[str, Any]:
     for job in jobs:
         if folders.result(job.label).is_file():
             found[job.label] = read_json(folders.result(job.label))
-            _check_same(found[job.label]["job"], job.to_dict(), job.label)
+            # read as a job, so that settings of before have today's names
+            _check_same(Job.from_dict(found[job.label]["job"]).to_dict(), job.to_dict(), job.label)
     return found
 
 

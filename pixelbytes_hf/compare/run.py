@@ -113,7 +113,7 @@ def count_steps(corpus: TokenCorpus, plan: Preset, num_tokens: int) -> int:
     settings = plan.training
     windows = make_windows(corpus, settings, plan.objective)
     sampler = WindowSampler(windows, settings.seed, batch_size=settings.batch_size)
-    per_step = settings.batch_size * settings.accumulation
+    per_step = settings.batch_size * settings.gradient_accumulation_steps
     steps = read = 0
     for epoch in count():
         sampler.set_epoch(epoch)

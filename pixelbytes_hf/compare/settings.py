@@ -22,7 +22,7 @@ class ComparisonConfig:
         stride: Tokens from one training window's start to the next, or None for each preset's own, at most
             `window_length`.
         batch_size: Windows of a batch, in training.
-        accumulation: Batches whose gradients are added for a step.
+        gradient_accumulation_steps: Batches whose gradients are added for a step.
         split: Split that is evaluated.
         state: What a window of the evaluation starts from: what the model kept of the record's earlier ones
             (``carried``), or nothing (``zero``), as always with the objectives ``last``, ``masked`` and ``diffusion``.
@@ -50,7 +50,7 @@ class ComparisonConfig:
     window_length: int = 512
     stride: int | None = None
     batch_size: int = 8
-    accumulation: int = 1
+    gradient_accumulation_steps: int = 1
     split: str = "test"
     state: State = "zero"
     evaluation_batch_size: int = 16
@@ -80,6 +80,11 @@ class ComparisonConfig:
             raise ValueError(f"stride must be at most window_length ({self.window_length}), got {self.stride}")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must be different and at least one, got {self.seeds}")
-        own = {item.name for item in dataclasses.fields(self)} | {"seed", "max_steps", "max_seconds", "num_epochs"}
+        own = {item.name for item in dataclasses.fields(self)} | {
+            "seed",
+            "max_steps",
+            "max_seconds",
+            "num_train_epochs",
+        }
         if taken := sorted(own & self.training.keys()):
             raise ValueError(f"training must not hold {taken}: the comparison sets them")

@@ -38,7 +38,7 @@ class WindowSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         """Return the indices of the epoch."""
         random, total = np.random.default_rng((self.seed, self.epoch)), len(self.dataset)
-        num_whole = total - getattr(self.dataset, "num_openings", 0)
+        num_whole = total - getattr(self.dataset, "num_prefix_windows", 0)
         if num_whole == total:
             return iter(random.permutation(total).tolist())
         groups = [random.permutation(num_whole), num_whole + random.permutation(total - num_whole)]

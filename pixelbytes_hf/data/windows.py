@@ -38,9 +38,9 @@ class WindowDataset(Dataset[dict[str, Ids]]):
         jitter: Move a record's windows to the left by a random part of what they reach beyond its end, drawn anew each
             epoch as a pure function of (seed, epoch, record). Their number, and what is said above, stay.
         repeats: Visits of a window in an epoch by modality, 1 where not named; the largest of those it holds counts.
-        openings: Further visits, in every epoch, of each record's first `opening_length` tokens: what a sentence asks
-            for shows in a sprite's first frame, which is a small part of a record.
-        opening_length: See there.
+        prefix_windows: Further visits, in every epoch, of each record's first `prefix_length` tokens: what a sentence
+            asks for shows in a sprite's first frame, which is a small part of a record.
+        prefix_length: See there.
         context_size: Cells of a row, N; one of `contexts.CONTEXT_RULES`.
         corruption: What an objective that corrupts its input draws for each window, or None; see `corruption`.
         num_draws: Visits of every window one after another, each with draws of its own, to validate on.
@@ -60,8 +60,8 @@ class WindowDataset(Dataset[dict[str, Ids]]):
         seed: int = 0,
         jitter: bool = False,
         repeats: Mapping[str, int] | None = None,
-        openings: int = 0,
-        opening_length: int = 256,
+        prefix_windows: int = 0,
+        prefix_length: int = 256,
         context_size: int = CONTEXT_SIZE,
         corruption: Corruption | None = None,
         num_draws: int = 1,
@@ -69,17 +69,17 @@ class WindowDataset(Dataset[dict[str, Ids]]):
     ) -> None:
         """Count the windows of every record."""
         self.augmentation = Augmentation() if augmentation is None else augmentation
-        if num_draws < 1 or (num_draws > 1 and openings):
-            raise ValueError(f"num_draws must be at least 1, and 1 with openings, got {num_draws}")
+        if num_draws < 1 or (num_draws > 1 and prefix_windows):
+            raise ValueError(f"num_draws must be at least 1, and 1 with prefix_windows, got {num_draws}")
         self.corruption, self.num_draws = corruption, num_draws
         self._ranks: NDArray[np.int64] | None = None
         self.rule = context_rule(context_size)
         stride = window_length if stride is None else stride
         if not 1 <= stride <= window_length:
             raise ValueError(f"stride must be in 1..window_length ({window_length}), got {stride}")
-        if openings < 0 or opening_length < 1:
-            raise ValueError(f"openings must be >= 0, of length >= 1, got {openings} of {opening_length}")
-        self.num_openings, self.opening_length = openings * corpus.num_records, opening_length
+        if prefix_windows < 0 or prefix_length < 1:
+            raise ValueError(f"prefix_windows must be >= 0, of length >= 1, got {prefix_windows} of {prefix_length}")
+        self.num_prefix_windows, self.prefix_length = prefix_windows * corpus.num_records, prefix_length
         self.corpus, self.window_length, self.stride, self.seed = corpus, window_length, stride, seed
         self.jitter, self.epoch = jitter, 0
         lengths = np.diff(corpus.offsets)
@@ -122,9 +122,9 @@ class WindowDataset(Dataset[dict[str, Ids]]):
         return sum(table.nbytes for table in tables if table is not None)
 
     def __len__(self) -> int:
-        """Return the number of windows of an epoch, repeats and openings counted; openings come last."""
+        """Return the number of windows of an epoch, repeats and prefix_windows counted; prefix_windows come last."""
         num_visits = self.num_windows if self._visits is None else len(self._visits)
-        return num_visits * self.num_draws + self.num_openings
+        return num_visits * self.num_draws + self.num_prefix_windows
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose jitter and draws `locate` and `__getitem__` use."""
@@ -143,11 +143,11 @@ class WindowDataset(Dataset[dict[str, Ids]]):
         """
         if not 0 <= index < len(self):
             raise IndexError(f"index must be in 0..{len(self) - 1}, got {index}")
-        past = index - (len(self) - self.num_openings)
+        past = index - (len(self) - self.num_prefix_windows)
         if past >= 0:
             record = past % self.corpus.num_records
             length = int(self.corpus.offsets[record + 1] - self.corpus.offsets[record])
-            return record, 0, min(self.opening_length, length)
+            return record, 0, min(self.prefix_length, length)
         window = index // self.num_draws
         window = window if self._visits is None else int(self._visits[window])
         record = int(self._record_of_window[window])

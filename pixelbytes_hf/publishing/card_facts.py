@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ..models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from ..runs.corpus_layout import LAYOUT_NAME
 from ..runs.files import read_json
-from ..training.resume import RECORD_NAME
+from ..training.resume import read_record
 from ..training.train import HISTORY_NAME
 from .card_checks import check_licence
 from .card_figures import Json, check_same_model, count_training, find_figures
@@ -160,9 +160,8 @@ def gather_facts(
     if licence is None and (licence_name or licence_link):
         raise ValueError(f"licence must be given with its name and link, got {licence_name!r} and {licence_link!r}")
     folder = Path(run_folder)
-    config, record, layout, history = (
-        _read(folder / name) for name in ("config.json", RECORD_NAME, LAYOUT_NAME, HISTORY_NAME)
-    )
+    config, layout, history = (_read(folder / name) for name in ("config.json", LAYOUT_NAME, HISTORY_NAME))
+    record = read_record(folder)
     data = _describe_dataset(record, dataset)
     parameters = _count_weights(folder)
     measured, found_tables = find_figures(folder, evaluation, split, record, history, parameters)

@@ -44,10 +44,17 @@ _EXAMPLES = {
     "audio": 'audio={"array": np.zeros((2, 16), np.float32), "sampling_rate": 4000}',
 }
 _SHOWN_SETTINGS = (
-    *("window_length", "batch_size", "accumulation", "optimiser", "learning_rate", "matrix_learning_rate"),
-    *("schedule", "warmup_steps", "weight_decay", "max_gradient_norm", "initialisation", "seed"),
+    *(
+        "window_length",
+        "batch_size",
+        "gradient_accumulation_steps",
+        "optimiser",
+        "learning_rate",
+        "matrix_learning_rate",
+    ),
+    *("schedule", "warmup_steps", "weight_decay", "max_grad_norm", "initialisation", "seed"),
 )
-_SHOWN_IF_USED = ("openings", "repeats", "jitter", "mirror", "invert", "bf16")
+_SHOWN_IF_USED = ("prefix_windows", "repeats", "jitter", "mirror", "invert", "bf16")
 
 
 def render_model_card(facts: CardFacts) -> str:

@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..training.builders import build_tokenizer, tokenizer_class
-from ..training.presets import PRESETS, Preset, TrainingConfig
+from ..training.presets import PRESETS, Preset
+from ..training.settings import TrainingConfig
 
 _DEFAULT_TOKENIZER = "ActionPixelBytesTokenizer"
 _DEFAULT_MIXER = "pixelbytes_lstm"
 _FIELDS = tuple(field.name for field in dataclasses.fields(TrainingConfig))
-_NOT_OF_THE_MODEL = ("keep_checkpoints", "report_to", "logging_steps", "save_steps", "eval_steps")
+_NOT_OF_THE_MODEL = ("save_total_limit", "report_to", "logging_steps", "save_steps", "eval_steps")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 Options = dict[str, Any]
 

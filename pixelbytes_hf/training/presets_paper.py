@@ -4,7 +4,7 @@ Knows names and numbers only; `presets` makes presets of them. What a row leaves
 `presets.Preset` and `presets.TrainingConfig`.
 
 Source: Furfaro 2024; training settings of the first table from its notebook (sequences of 256, stride 32), of the
-second from its own (windows of 1024, stride 512, accumulation 4).
+second from its own (windows of 1024, stride 512, gradients of 4 batches added).
 """
 
 from typing import Any
@@ -32,8 +32,8 @@ FIRST_TABLE = (
     ("rnn", "bi", "noconv", 81, 64, 2),
     ("rnn", "uni", "conv", 81, 64, 2),
 )
-FIRST_TRAINING = {"window_length": 256, "stride": 32, "num_epochs": 200}
-SECOND_TRAINING = {"accumulation": 4}
+FIRST_TRAINING = {"window_length": 256, "stride": 32, "num_train_epochs": 200}
+SECOND_TRAINING = {"gradient_accumulation_steps": 4}
 
 # one rate for all cries, as in protocol R1, so that generated sound has a known one: 8 kHz after slicing
 _SECOND_TOKENIZER = {"preset": "paper", "slicing": {"image": 2, "audio": 2}, "sampling_rate_hz": 16_000}

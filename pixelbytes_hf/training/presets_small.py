@@ -14,12 +14,12 @@ TRAINING = {
     "window_length": 512,
     "stride": 512,
     "batch_size": 8,
-    "num_epochs": 1,
+    "num_train_epochs": 1,
     "learning_rate": 3e-3,
     "betas": (0.9, 0.95),
     "schedule": "cosine",
     "warmup_steps": 20,
-    "max_gradient_norm": 1.0,
+    "max_grad_norm": 1.0,
 }
 TOKENIZER = {"preset": "paper", "slicing": {"image": 2, "audio": 2}, "sampling_rate_hz": 16_000}
 MASKED_CONTEXT_SIZE = 7  # the six cells and the position's own

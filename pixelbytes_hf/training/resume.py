@@ -10,6 +10,7 @@ from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenize
 from ..runs.files import read_json, write_json
 from ..runs.versions import describe_versions
 from .presets import Preset
+from .settings import rename_settings
 
 RECORD_NAME = "training.json"
 _FREE_TO_CHANGE = ("save_total_limit", "report_to")  # settings that a resumed run may change
@@ -38,6 +39,20 @@ def describe_dataset(data: Any, corpora: Mapping[str, TokenCorpus]) -> dict[str,
     }
 
 
+def read_record(folder: str | Path) -> dict[str, Any]:
+    """Return what a run was made from, its settings under the names of today.
+
+    Raises:
+        FileNotFoundError: If the folder has no record.
+        ValueError: If it cannot be read.
+    """
+    path = Path(folder) / RECORD_NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"{str(folder)!r} has no {RECORD_NAME}: expected the folder of a finished run")
+    record = read_json(path)
+    return {**record, "settings": rename_settings(record["settings"])}
+
+
 def open_folder(folder: Path, description: dict[str, Any], *, resume: bool) -> None:
     """Make the folder of a run and write down what it is made from.
 
@@ -56,7 +71,7 @@ def open_folder(folder: Path, description: dict[str, Any], *, resume: bool) -> N
             raise FileExistsError(f"folder {str(folder)!r} is not empty: expected a free name, or resume=True")
         if not record.is_file():
             raise ValueError(f"folder {str(folder)!r} has no {RECORD_NAME}: it is no run that can be resumed")
-        _check_same_run(read_json(record), description)
+        _check_same_run(read_record(folder), description)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(record, description)
 

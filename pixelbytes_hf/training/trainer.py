@@ -18,8 +18,8 @@ from ..models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from ..tokens.vocabulary import Vocabulary
 from .callbacks import EpochSetter, Stopwatch
 from .optimisers import MuonAdamW, muon_groups
-from .presets import TrainingConfig
 from .schedules import learning_rate_factor
+from .settings import TrainingConfig
 from .validation import sum_kinds, summarise_kinds
 
 
@@ -160,19 +160,19 @@ def make_training_arguments(
         "output_dir": os.fspath(folder),
         "per_device_train_batch_size": settings.batch_size,
         "per_device_eval_batch_size": settings.batch_size,
-        "gradient_accumulation_steps": settings.accumulation,
-        "num_train_epochs": settings.num_epochs,
+        "gradient_accumulation_steps": settings.gradient_accumulation_steps,
+        "num_train_epochs": settings.num_train_epochs,
         "max_steps": settings.max_steps or -1,
         "learning_rate": settings.learning_rate,
         "adam_beta1": settings.betas[0],
         "adam_beta2": settings.betas[1],
         "weight_decay": settings.weight_decay,
-        "max_grad_norm": settings.max_gradient_norm or 0.0,
+        "max_grad_norm": settings.max_grad_norm or 0.0,
         "eval_strategy": ("steps" if settings.eval_steps else "epoch") if has_validation else "no",
         "eval_steps": settings.eval_steps,
         "save_strategy": "steps" if settings.save_steps else "epoch",
         "save_steps": settings.save_steps or 500,
-        "save_total_limit": settings.keep_checkpoints,
+        "save_total_limit": settings.save_total_limit,
         "include_num_input_tokens_seen": "non_padding",
         "logging_steps": settings.logging_steps,
         "logging_nan_inf_filter": False,  # a loss that is not a number is to be seen

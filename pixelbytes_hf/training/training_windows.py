@@ -11,7 +11,7 @@ from ..data.windows import WindowDataset
 from ..models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from ..objectives.objective import Objective
 from ..tokens.grid import CONTEXT_SIZE
-from .presets import TrainingConfig
+from .settings import TrainingConfig
 
 VALIDATION_DRAWS = 4  # masks of every window, where an objective draws some; evaluation takes more
 
@@ -54,8 +54,8 @@ def make_windows(
         jitter=settings.jitter,
         repeats=settings.repeats,
         augmentation=Augmentation(mirror=settings.mirror, invert=settings.invert),
-        openings=settings.openings,
-        opening_length=settings.opening_length,
+        prefix_windows=settings.prefix_windows,
+        prefix_length=settings.prefix_length,
         context_size=context_size,
         corruption=None if config is None else objective.corruption(config),
     )
@@ -85,10 +85,10 @@ def make_validation_windows(
 
 
 def _refuse_repeats(settings: TrainingConfig, objective: str) -> None:
-    if settings.openings or any(times != 1 for times in settings.repeats.values()):
+    if settings.prefix_windows or any(times != 1 for times in settings.repeats.values()):
         raise ValueError(
-            f"openings and repeats must not be set with the objective {objective!r}, got "
-            f"{settings.openings} and {dict(settings.repeats)}"
+            f"prefix_windows and repeats must not be set with the objective {objective!r}, got "
+            f"{settings.prefix_windows} and {dict(settings.repeats)}"
         )
     if settings.mirror or settings.invert:
         raise ValueError(

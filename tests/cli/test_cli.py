@@ -11,7 +11,7 @@ from pixelbytes_hf.cli.main import main
 from pixelbytes_hf.compare.settings import ComparisonConfig
 from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.tokens.media import read_frames, read_sound
-from pixelbytes_hf.training.presets import TrainingConfig
+from pixelbytes_hf.training.settings import TrainingConfig
 
 SMALL = ["--model", '{"mixer_config": {"hidden_size": 8, "num_hidden_layers": 1}}']
 

@@ -244,7 +244,7 @@ def test_steps_are_counted_by_the_tokens_that_are_read(finished):
     assert epoch == corpus.num_tokens
     assert count_steps(corpus, job.plan, epoch) == steps and count_steps(corpus, job.plan, epoch + 1) == steps + 1
     assert count_steps(corpus, job.plan, 1) == 1
-    pairs = job.plan.replace(accumulation=3)
+    pairs = job.plan.replace(gradient_accumulation_steps=3)
     assert count_steps(corpus, pairs, epoch) == -(-steps // 3)
 
 
@@ -285,7 +285,14 @@ def test_the_report_says_what_was_scored_otherwise_than_asked():
     for run in runs:
         run["job"] = {"corpora": {"test": "stream"}}
     corpora = {"exact": {"test": {"fingerprint": "stream", "num_tokens": 40, "num_records": 2}}}
-    asked = {"tokens": 9, "window_length": 4, "batch_size": 1, "accumulation": 1, "split": "test", "state": "carried"}
+    asked = {
+        "tokens": 9,
+        "window_length": 4,
+        "batch_size": 1,
+        "gradient_accumulation_steps": 1,
+        "split": "test",
+        "state": "carried",
+    }
     result = {"settings": asked, "runs": runs, "baselines": {}, "corpora": corpora, "failures": []}
     text = format_report(result)
     assert "With the objective `last` one token in 16 is scored" in text

@@ -166,7 +166,7 @@ def test_validation_reads_every_window_several_times():
     for index in range(len(often)):
         assert often.locate(index) == once.locate(index // 4)
     assert len({float(often[index]["corruption"]["times"]) for index in range(4)}) == 4
-    with pytest.raises(ValueError, match="num_draws must be at least 1, and 1 with openings, got 0"):
+    with pytest.raises(ValueError, match="num_draws must be at least 1, and 1 with prefix_windows, got 0"):
         make_windows(MASKING, num_draws=0)
 
 

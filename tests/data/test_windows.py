@@ -322,11 +322,13 @@ def test_tokenize_dataset_names_what_is_wrong():
 def test_openings_are_further_visits_of_each_beginning_in_batches_of_their_own():
     rng = np.random.default_rng(0)
     corpus = TokenCorpus.from_records([text_record(length, rng) for length in (9, 30, 12, 50, 7)], PAPER)
-    plain, windows = WindowDataset(corpus, 20), WindowDataset(corpus, 20, openings=2, opening_length=10)
-    assert len(windows) == len(plain) + 10 and windows.num_openings == 10
+    plain, windows = WindowDataset(corpus, 20), WindowDataset(corpus, 20, prefix_windows=2, prefix_length=10)
+    assert len(windows) == len(plain) + 10 and windows.num_prefix_windows == 10
     assert [windows.locate(n) for n in range(len(plain))] == [plain.locate(n) for n in range(len(plain))]
-    openings = [windows.locate(n) for n in range(len(plain), len(windows))]
-    assert sorted(openings) == sorted([(r, 0, min(10, int(n))) for r, n in enumerate(np.diff(corpus.offsets))] * 2)
+    prefix_windows = [windows.locate(n) for n in range(len(plain), len(windows))]
+    assert sorted(prefix_windows) == sorted(
+        [(r, 0, min(10, int(n))) for r, n in enumerate(np.diff(corpus.offsets))] * 2
+    )
     sampler = WindowSampler(windows, 0, batch_size=4)
     order = list(sampler)
     assert sorted(order) == list(range(len(windows)))
@@ -336,5 +338,5 @@ def test_openings_are_further_visits_of_each_beginning_in_batches_of_their_own()
     assert list(sampler) == order
     sampler.set_epoch(1)
     assert list(sampler) != order
-    with pytest.raises(ValueError, match="openings"):
-        WindowDataset(corpus, 20, openings=-1)
+    with pytest.raises(ValueError, match="prefix_windows"):
+        WindowDataset(corpus, 20, prefix_windows=-1)

@@ -20,7 +20,8 @@ from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.tokens.contexts import CONTEXT_RULES
 from pixelbytes_hf.tokens.grid import flatten, image_segment, text_segment
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
-from pixelbytes_hf.training.presets import Preset, TrainingConfig
+from pixelbytes_hf.training.presets import Preset
+from pixelbytes_hf.training.settings import TrainingConfig
 from pixelbytes_hf.training.train import train
 from pixelbytes_hf.training.training_windows import make_validation_windows, make_windows
 
@@ -233,8 +234,8 @@ def test_training_settings_choose_the_windows(corpus):
     assert isinstance(windows, LastTokenWindows) and (windows.every, windows.seed, windows.jitter) == (4, 5, True)
     validation = make_validation_windows(corpus, settings, LastObjective, make().config)
     assert isinstance(validation, LastTokenWindows) and (validation.every, validation.seed) == (4, 0)
-    with pytest.raises(ValueError, match="openings and repeats must not be set with the objective 'last'"):
-        make_windows(corpus, PLAN.replace(openings=2).training, LastObjective, make().config)
+    with pytest.raises(ValueError, match="prefix_windows and repeats must not be set with the objective 'last'"):
+        make_windows(corpus, PLAN.replace(prefix_windows=2).training, LastObjective, make().config)
 
 
 def test_validation_looks_at_tokens_as_often_as_they_occur():

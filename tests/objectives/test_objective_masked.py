@@ -39,7 +39,7 @@ MODEL = {
     "embedding_dim": 28,
     "mixer_config": {"hidden_size": 8, "num_hidden_layers": 2, "bidirectional": True},
 }
-RUN = {"window_length": 24, "stride": 24, "batch_size": 3, "num_epochs": 2, "save_steps": 3, "eval_steps": 3}
+RUN = {"window_length": 24, "stride": 24, "batch_size": 3, "num_train_epochs": 2, "save_steps": 3, "eval_steps": 3}
 RUN |= {"jitter": True, "warmup_steps": 2, "logging_steps": 1, "initialisation": "default"}
 V, L = 11, 6
 generator = torch.Generator().manual_seed(0)
@@ -293,7 +293,13 @@ def sprites(folder, split, num_records):
 
 
 def train_on(corpus, tokenizer, folder, **options):
-    settings = {"window_length": 2048, "stride": 2048, "openings": 0, "batch_size": 8, "num_epochs": 100_000}
+    settings = {
+        "window_length": 2048,
+        "stride": 2048,
+        "prefix_windows": 0,
+        "batch_size": 8,
+        "num_train_epochs": 100_000,
+    }
     settings |= {"learning_rate": 3e-3, "matrix_learning_rate": 0.02, "eval_steps": 100_000, "save_steps": 100_000}
     settings |= {"initialisation": "default", "memory_horizon": None, "progress": False, "tokenizer": tokenizer}
     run_folder = train(corpus, "mini", folder, **{**settings, **options})

@@ -13,8 +13,9 @@ from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceMod
 from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.tokens.media import Sound, read_frames, read_sound, write_sound
 from pixelbytes_hf.training.builders import build_tokenizer
-from pixelbytes_hf.training.presets import PRESETS, Preset, TrainingConfig, get_preset
+from pixelbytes_hf.training.presets import PRESETS, Preset, get_preset
 from pixelbytes_hf.training.presets_small import SMALL_SIZE, SMALL_SOURCE
+from pixelbytes_hf.training.settings import TrainingConfig
 
 # what the paper's rows come to; it prints "under 100,000" for each of the first table
 SIZES = {
@@ -62,7 +63,14 @@ def test_the_paper_has_twenty_rows():
 def test_settings_of_the_tables_are_those_of_their_notebooks():
     for name, preset in PRESETS.items():
         run = preset.training
-        sizes = run.window_length, run.stride, run.batch_size, run.accumulation, run.num_epochs, run.learning_rate
+        sizes = (
+            run.window_length,
+            run.stride,
+            run.batch_size,
+            run.gradient_accumulation_steps,
+            run.num_train_epochs,
+            run.learning_rate,
+        )
         if preset.source == "paper, table 1":
             assert sizes == (256, 32, 32, 1, 200, 1e-3) and preset.model["objective"] == "last", name
             assert build_tokenizer(preset).vocab_size == 113
@@ -208,8 +216,8 @@ def test_unknown_names_are_refused():
         {"matrix_learning_rate": 0.0},
         {"max_steps": 0},
         {"max_seconds": 0.0},
-        {"max_gradient_norm": 0.0},
-        {"keep_checkpoints": 1},
+        {"max_grad_norm": 0.0},
+        {"save_total_limit": 1},
         {"final_ratio": 1.5},
     ],
 )

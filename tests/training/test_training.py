@@ -97,7 +97,7 @@ def test_resuming_with_another_number_of_processes_is_refused(tmp_path):
 
 def test_a_run_that_diverges_says_so_and_leaves_no_model(tmp_path):
     with pytest.raises(ValueError, match="diverged"):
-        run(tmp_path / "broken", learning_rate=1e30, optimiser="adamw", max_gradient_norm=None)
+        run(tmp_path / "broken", learning_rate=1e30, optimiser="adamw", max_grad_norm=None)
     assert not (tmp_path / "broken" / "config.json").exists()
 
 
@@ -202,7 +202,7 @@ def test_validation_scores_the_new_token_of_either_objective(tmp_path):
 
 
 def test_epoch_reaches_the_windows(tmp_path):
-    trainer = make_trainer(tmp_path, save_steps=None, eval_steps=None, num_epochs=3)
+    trainer = make_trainer(tmp_path, save_steps=None, eval_steps=None, num_train_epochs=3)
     seen = []
     trainer.train_dataset.set_epoch = lambda epoch: seen.append(epoch)
     trainer.train()
@@ -293,7 +293,7 @@ def test_start_from_trains_weights_of_half_precision_in_full(tmp_path):
 
 
 def test_start_from_makes_the_windows_of_the_run_those_of_the_model(tmp_path):
-    last = {**RUN, "model": {**MODEL, "objective": "last"}, "progress": False, "max_steps": 1, "openings": 0}
+    last = {**RUN, "model": {**MODEL, "objective": "last"}, "progress": False, "max_steps": 1, "prefix_windows": 0}
     first = train(make_corpus(), "mini", tmp_path / "first", **last)
     last |= {"model": None, "window_length": 12, "stride": 12}
     second = train(make_corpus(), "mini", tmp_path / "second", start_from=first, **last)
