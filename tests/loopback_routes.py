@@ -391,12 +391,6 @@ class Handler(BaseHTTPRequestHandler):
         repository.branches[revision] = repository.commit_of(self._json().get("startingPoint", "main")).oid
         return Reply.of({})
 
-    @route("DELETE", "/api/{kind}/{id}/branch/{rev}")
-    def delete_branch(self, kind, repo_id, revision):
-        if self._writable(kind, repo_id).branches.pop(revision, None) is None:
-            raise HubError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
-        return Reply()
-
     @route("POST", "/api/{kind}/{id}/tag/{rev}")
     def create_tag(self, kind, repo_id, revision):
         repository, tag = self._writable(kind, repo_id), self._json()["tag"]
@@ -405,8 +399,10 @@ class Handler(BaseHTTPRequestHandler):
         repository.tags[tag] = repository.commit_of(revision).oid
         return Reply.of({})
 
-    @route("DELETE", "/api/{kind}/{id}/tag/{rev}")
-    def delete_tag(self, kind, repo_id, revision):
-        if self._writable(kind, repo_id).tags.pop(revision, None) is None:
+    @route("DELETE", "/api/{kind}/{id}/(?P<group>branch|tag)/{rev}")
+    def delete_reference(self, kind, repo_id, revision, group):
+        repository = self._writable(kind, repo_id)
+        named = repository.branches if group == "branch" else repository.tags
+        if named.pop(revision, None) is None:
             raise HubError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
         return Reply()

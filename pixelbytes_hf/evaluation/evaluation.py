@@ -165,7 +165,7 @@ def evaluate_baselines(
     results: dict[str, Result] = {}
     for baseline in tqdm(chosen, desc="baselines", disable=not progress):
         start_time = time.monotonic()
-        results[baseline.name] = {**_score_baseline(baseline, train, test), **_describe(test_corpus, start_time)}
+        results[baseline.name] = {**score_baseline(baseline, train, test), **_describe(test_corpus, start_time)}
     if baselines is None:
         for rule in (CellCopyRule(), CellCopyRule(None, "copy the six cells, best sources")):
             start_time = time.monotonic()
@@ -173,6 +173,21 @@ def evaluate_baselines(
             paper = {"loss": None, "accuracy": hits / targets if targets else None, "targets": targets}
             results[rule.name] = {"paper": paper, **_describe(test_corpus, start_time)}
     return results
+
+
+def score_baseline(baseline: Baseline, train: TokenTable, test: TokenTable) -> Result:
+    """Return the figures of one trivial predictor, fitted anew."""
+    prediction = baseline.fit(train).predict(test)
+    score = MatchedScore.of(
+        test.ids,
+        test.contexts,
+        test.modalities,
+        nats=prediction.nats,
+        predictions=prediction.guesses,
+        vocabulary=test.vocabulary,
+    )
+    hits = int((prediction.guesses == test.ids).sum())
+    return {**score.to_dict(), "paper": PaperTotals(float(prediction.nats.sum()), hits, len(test.ids)).to_dict()}
 
 
 def write_results(results: Any, path: str | os.PathLike[str]) -> None:
@@ -185,20 +200,6 @@ def write_results(results: Any, path: str | os.PathLike[str]) -> None:
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"results must hold finite numbers only, got {value} at {place}")
     write_json(path, results)
-
-
-def _score_baseline(baseline: Baseline, train: TokenTable, test: TokenTable) -> Result:
-    prediction = baseline.fit(train).predict(test)
-    score = MatchedScore.of(
-        test.ids,
-        test.contexts,
-        test.modalities,
-        nats=prediction.nats,
-        predictions=prediction.guesses,
-        vocabulary=test.vocabulary,
-    )
-    hits = int((prediction.guesses == test.ids).sum())
-    return {**score.to_dict(), "paper": PaperTotals(float(prediction.nats.sum()), hits, len(test.ids)).to_dict()}
 
 
 def _describe_records(sums: NDArray[np.float64]) -> dict[str, list[float]]:

@@ -13,6 +13,7 @@ from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.tokens.media import read_frames, read_sound
 from pixelbytes_hf.training.settings import TrainingConfig
 
+TRAIN = ["train", "--dataset", "{corpus}", "--preset", "mini", "--output-dir"]
 SMALL = ["--model", '{"mixer_config": {"hidden_size": 8, "num_hidden_layers": 1}}']
 
 
@@ -127,42 +128,13 @@ def test_generate_goes_from_sprite_to_sentence_and_on_from_half_a_sprite(run_fol
         (["generate", "{run}", "--out", "{tmp}", "--text", "a", "--layout", "smell"], "smell"),
         (["generate", "{run}", "--out", "{tmp}", "--image", "absent.gif"], "absent.gif"),
         (["generate", "{tmp}", "--out", "{tmp}", "--text", "a"], "config.json"),
-        (["train", "--dataset", "{corpus}", "--preset", "mini", "--output-dir", "{run}"], "not empty"),
-        (
-            ["train", "--dataset", "{corpus}", "--preset", "mini", "--output-dir", "{tmp}/y", "--batch-size", "0"],
-            "batch_size",
-        ),
-        (
-            [
-                "train",
-                "--dataset",
-                "{corpus}",
-                "--preset",
-                "mini",
-                "--output-dir",
-                "{tmp}/y",
-                "--model",
-                '{{"size": 3}}',
-            ],
-            "size",
-        ),
+        ([*TRAIN, "{run}"], "not empty"),
+        ([*TRAIN, "{tmp}/y", "--batch-size", "0"], "batch_size"),
+        ([*TRAIN, "{tmp}/y", "--model", '{{"size": 3}}'], "size"),
         (["evaluate", "{run}", "--dataset", "{tmp}/absent"], "absent"),
         (["evaluate", "{run}", "--dataset", "{corpus}", "--split", "train"], "--no-baselines"),
         (["evaluate", "{run}", "--dataset", "{corpus}", "--split", "nope"], "nope"),
-        (
-            [
-                "train",
-                "--dataset",
-                "{corpus}",
-                "--preset",
-                "mini",
-                "--output-dir",
-                "{tmp}/y",
-                "--tokenizer",
-                '{{"slicng": 2}}',
-            ],
-            "slicng",
-        ),
+        ([*TRAIN, "{tmp}/y", "--tokenizer", '{{"slicng": 2}}'], "slicng"),
     ],
 )
 def test_bad_input_ends_with_a_message_and_code_2(run_folder, corpus, tmp_path, capsys, command, message):

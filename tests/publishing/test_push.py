@@ -20,7 +20,7 @@ from pixelbytes_hf.publishing.export import check_travels, write_checkpoint, wri
 from pixelbytes_hf.publishing.push import assemble, render_index
 from pixelbytes_hf.runs.files import read_json
 from pixelbytes_hf.runs.run_folder import Run
-from pixelbytes_hf.training.builders import build_tokenizer
+from pixelbytes_hf.training.builders import build_config, build_tokenizer
 from pixelbytes_hf.training.presets import get_preset
 
 HERE = Path(__file__).parents[1]
@@ -60,17 +60,9 @@ def make_run(preset, model):
 
     plan = get_preset(preset).replace(model=model)
     tokenizer = build_tokenizer(plan)
-    tables = tokenizer.tables
     torch.manual_seed(1)
-    config = PixelBytesConfig(
-        vocab_size=tables.size,
-        vocabulary_digest=tables.digest,
-        pad_token_id=tables.pad_id,
-        row_end_id=tables.row_end_id,
-        segment_end_id=tables.segment_end_id,
-        **plan.model,
-    )
-    return Run(aPxBySequenceModel(config).eval(), tokenizer, as_layout(["text", "image"]))
+    model = aPxBySequenceModel(build_config(plan, tokenizer.tables)).eval()
+    return Run(model, tokenizer, as_layout(["text", "image"]))
 
 
 def ask_lonely(request, folder, environment):
