@@ -134,6 +134,7 @@ class RemoteSource:
                 with urllib.request.urlopen(url, timeout=self.timeout_seconds) as response:
                     return bytes(response.read())
             except urllib.error.HTTPError as error:
+                error.close()  # it is the response as well, and holds the connection
                 if error.code in MISSING_STATUSES:
                     return None
                 if error.code not in RETRIED_STATUSES:

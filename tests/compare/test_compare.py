@@ -193,8 +193,8 @@ def test_processes_run_side_by_side_and_each_tells_how_it_ended(finished, data, 
         folders.result(job.label).parent.mkdir(parents=True, exist_ok=True)
         folders.result(job.label).write_text(json.dumps(finished[1]["runs"][0]))
         script = "import sys, time; time.sleep(0.1); sys.exit('bad luck' if sys.argv[1] == 'two' else 0)"
-        log = folders.log(job.label).open("wb")
-        return subprocess.Popen([sys.executable, "-S", "-c", script, job.name], stderr=log)
+        with folders.log(job.label).open("wb") as log:
+            return subprocess.Popen([sys.executable, "-S", "-c", script, job.name], stderr=log)
 
     monkeypatch.setattr(compare_module, "_start", start)
     monkeypatch.setattr(compare_module, "POLL_SECONDS", 0.02)
