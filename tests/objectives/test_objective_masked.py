@@ -154,7 +154,7 @@ def test_missing_parts_are_named():
 
 @pytest.mark.parametrize("settings", [{"context_size": 6}, {"objective": "predictive", "context_size": 7}])
 def test_own_cell_belongs_to_masked_models_alone(settings):
-    with pytest.raises(ValueError, match="context_size must be 7 with the objectives \['masked'\] and with no other"):
+    with pytest.raises(ValueError, match=r"context_size must be 7 with the objectives \['masked'\] and with no other"):
         PixelBytesConfig(**{**MODEL, **settings, "mixer_config": {"hidden_size": 8}})
 
 
