@@ -15,13 +15,9 @@ from typing import Any
 from datasets import Audio, Image, load_dataset
 from own_folder import build_corpus
 
-from pixelbytes_hf.data.tokenize_dataset import tokenize_dataset
-from pixelbytes_hf.evaluation.evaluation import evaluate_model
+from pixelbytes_hf import Run, evaluate_model, get_preset, tokenize_dataset, train
 from pixelbytes_hf.evaluation.figures import SheetRow, draw_contact_sheet
-from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.tokens.media import composite_on_white, read_frames
-from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import train
 
 NUM_SHOWN = 8
 RATE_SHARE = 0.5

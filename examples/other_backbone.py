@@ -14,11 +14,7 @@ from typing import Any
 
 from datasets import load_dataset
 
-from pixelbytes_hf.data.tokenize_dataset import tokenize_dataset
-from pixelbytes_hf.evaluation.evaluation import evaluate_model
-from pixelbytes_hf.runs.run_folder import Run
-from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import train
+from pixelbytes_hf import Run, evaluate_model, get_preset, tokenize_dataset, train
 
 MIXERS: dict[str, dict[str, Any]] = {
     "lstm": {"model_type": "pixelbytes_lstm", "hidden_size": 96, "num_hidden_layers": 2},

@@ -20,11 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelbytes_hf import ActionPixelBytesTokenizer, TokenCorpus, Vocabulary
-from pixelbytes_hf.runs.run_folder import Run
+from pixelbytes_hf import ActionPixelBytesTokenizer, Run, TokenCorpus, Vocabulary, get_preset, train
 from pixelbytes_hf.tokens.media import Sound, write_sound
-from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import train
 
 NUM_NUMBERS = 128
 NUM_NOTES = 16

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig
 from transformers import initialization as init
 
+from pixelbytes_hf import train
 from pixelbytes_hf.mixers.mixer_base import PixelBytesMixer
-from pixelbytes_hf.training.train import train
 
 
 class MovingAverageConfig(PreTrainedConfig):

@@ -16,10 +16,8 @@ from datasets import Audio, Image, load_dataset
 
 from dataset_builder import build
 from dataset_builder.measures import measure_sprite
-from pixelbytes_hf import ActionPixelBytesTokenizer
+from pixelbytes_hf import ActionPixelBytesTokenizer, get_preset, train
 from pixelbytes_hf.runs.run_folder import Run, write_media
-from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import train
 
 SIZE_OF_PITCH = {"low": "large", "middle": "medium", "high": "small"}
 FIRST_FRAME = 576  # tokens of a cry (402) and of the first frame (12 rows of 13), and some

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .data.windows import WindowDataset
     from .evaluation.evaluation import evaluate_model
     from .generation.layout import Audio, Image, Layout, Text
+    from .generation.regions import hide, hide_channel, hide_frame, hide_half, hide_random, hide_span
     from .hub.download import fetch_folder
     from .mixers.configuration_mixers import PixelBytesLSTMConfig
     from .mixers.mixer_lstm import PixelBytesLSTMModel
@@ -30,33 +31,34 @@ if TYPE_CHECKING:
     from .models.pixelbytes.processing_pixelbytes import PixelBytesProcessor
     from .models.pixelbytes.tokenization_first import PixelBytesTokenizer
     from .models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
+    from .runs.run_folder import Run
     from .tokens.vocabulary import Vocabulary
+    from .training.presets import get_preset
     from .training.train import train
 
 _FAMILY = "models.pixelbytes"
-_HOMES = {
-    "ActionPixelBytesTokenizer": f"{_FAMILY}.tokenization_pixelbytes",
-    "Audio": "generation.layout",
-    "Image": "generation.layout",
-    "Layout": "generation.layout",
-    "PixelBytesConfig": f"{_FAMILY}.configuration_pixelbytes",
-    "PixelBytesLSTMConfig": "mixers.configuration_mixers",
-    "PixelBytesLSTMModel": "mixers.mixer_lstm",
-    "PixelBytesModel": f"{_FAMILY}.modeling_pixelbytes",
-    "PixelBytesOutput": f"{_FAMILY}.modeling_pixelbytes",
-    "PixelBytesProcessor": f"{_FAMILY}.processing_pixelbytes",
-    "PixelBytesTokenizer": f"{_FAMILY}.tokenization_first",
-    "Text": "generation.layout",
-    "TokenCorpus": "data.corpus",
-    "Vocabulary": "tokens.vocabulary",
-    "WindowCollator": "data.batches",
-    "WindowDataset": "data.windows",
-    "aPxBySequenceModel": f"{_FAMILY}.modeling_pixelbytes",
-    "evaluate_model": "evaluation.evaluation",
-    "fetch_folder": "hub.download",
-    "tokenize_dataset": "data.tokenize_dataset",
-    "train": "training.train",
+_NAMES = {
+    "data.batches": ("WindowCollator",),
+    "data.corpus": ("TokenCorpus",),
+    "data.tokenize_dataset": ("tokenize_dataset",),
+    "data.windows": ("WindowDataset",),
+    "evaluation.evaluation": ("evaluate_model",),
+    "generation.layout": ("Audio", "Image", "Layout", "Text"),
+    "generation.regions": ("hide", "hide_channel", "hide_frame", "hide_half", "hide_random", "hide_span"),
+    "hub.download": ("fetch_folder",),
+    "mixers.configuration_mixers": ("PixelBytesLSTMConfig",),
+    "mixers.mixer_lstm": ("PixelBytesLSTMModel",),
+    f"{_FAMILY}.configuration_pixelbytes": ("PixelBytesConfig",),
+    f"{_FAMILY}.modeling_pixelbytes": ("PixelBytesModel", "PixelBytesOutput", "aPxBySequenceModel"),
+    f"{_FAMILY}.processing_pixelbytes": ("PixelBytesProcessor",),
+    f"{_FAMILY}.tokenization_first": ("PixelBytesTokenizer",),
+    f"{_FAMILY}.tokenization_pixelbytes": ("ActionPixelBytesTokenizer",),
+    "runs.run_folder": ("Run",),
+    "tokens.vocabulary": ("Vocabulary",),
+    "training.presets": ("get_preset",),
+    "training.train": ("train",),
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
 _REGISTERED_BY = (
     ("transformers.models.auto.configuration_auto", f"{_FAMILY}.configuration_pixelbytes"),
     # not before that module is whole: what imports it first may import transformers' from within
@@ -67,30 +69,8 @@ _REGISTERED_BY = (
     (f"{__name__}.{_FAMILY}.tokenization_pixelbytes", f"{_FAMILY}.tokenization_first"),
 )
 _NEEDED = (f"{__name__}.", "transformers.modeling_layers")
-__all__ = [
-    "ActionPixelBytesTokenizer",
-    "Audio",
-    "Image",
-    "Layout",
-    "PixelBytesConfig",
-    "PixelBytesLSTMConfig",
-    "PixelBytesLSTMModel",
-    "PixelBytesModel",
-    "PixelBytesOutput",
-    "PixelBytesProcessor",
-    "PixelBytesTokenizer",
-    "Text",
-    "TokenCorpus",
-    "Vocabulary",
-    "WindowCollator",
-    "WindowDataset",
-    "__version__",
-    "aPxBySequenceModel",
-    "evaluate_model",
-    "fetch_folder",
-    "tokenize_dataset",
-    "train",
-]
+# what a star brings: not the names that `datasets`, PIL and others have too
+__all__ = ["__version__", *sorted(_HOMES.keys() - {"Audio", "Image", "Text"})]
 
 
 def __getattr__(name: str) -> Any:
@@ -100,7 +80,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})
 
 
 _waiting: list[str] = []

@@ -13,7 +13,13 @@ HEAVY = ("datasets", "scipy", "skimage", "soundfile", "matplotlib", "accelerate.
 
 def test_every_public_name_can_be_imported():
     assert all(getattr(pixelbytes_hf, name) is not None for name in pixelbytes_hf.__all__)
-    assert pixelbytes_hf.__all__ == sorted(pixelbytes_hf.__all__)
+    assert all(getattr(pixelbytes_hf, name) is not None for name in ("Audio", "Image", "Text"))
+
+
+def test_a_star_leaves_the_names_of_others_alone():
+    code = "from datasets import Audio, Image; from pixelbytes_hf import *; print(Audio.__module__, Image.__module__)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["datasets.features.audio", "datasets.features.image"]
 
 
 def test_unknown_name_is_an_attribute_error():
