@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]}
+PAGES = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]
+}
 README = PAGES["README.md"]
 BLOCKS = {
     f"{name}-{number}": block
@@ -71,7 +74,7 @@ def test_make_targets_exist():
 
 @pytest.mark.parametrize("name", PAGES)
 def test_links_and_pictures_exist(name):
-    folder = ROOT if name == "README.md" else ROOT / "docs"
+    folder = ROOT if (ROOT / name).is_file() else ROOT / "docs"
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", PAGES[name]) + re.findall(r'src="([^"]+)"', PAGES[name])
     assert all((folder / link).exists() for link in links if not link.startswith("http"))
 
@@ -85,7 +88,7 @@ def test_anchors_lead_to_headings(name):
 
 def test_readme_leads_to_every_page_and_example():
     named = set(re.findall(r"\]\(([^)#\s]+)", README))
-    assert {f"docs/{name}" for name in PAGES if name != "README.md"} <= named
+    assert {name if (ROOT / name).is_file() else f"docs/{name}" for name in PAGES if name != "README.md"} <= named
     examples = [path for path in (ROOT / "examples").iterdir() if path.suffix == ".py" or path.name == "accelerate"]
     assert {f"examples/{path.name}" for path in examples} <= named
 
@@ -107,13 +110,14 @@ def test_pages_of_the_rooms_are_up_to_date(monkeypatch, tmp_path):
         sys.modules.pop("list_modules", None)
 
 
-def test_file_map_names_the_rooms():
-    [block] = re.findall(r"## File map\n\n```text\n(.*?)```", README, re.DOTALL)
+def test_contributing_names_every_room_and_no_file_that_is_not_there():
+    page = PAGES["CONTRIBUTING.md"]
     rooms = {path.parent.name for path in (ROOT / "pixelbytes_hf").glob("*/__init__.py")}
-    lines = [line[:40] for line in block.splitlines() if line.startswith("    ")]
-    assert rooms == set(re.findall(r"(\w+)/", " ".join(lines)))
-    folders = re.findall(r"^(\w+)/", block, re.MULTILINE)
-    assert len(folders) >= 6 and all((ROOT / folder).is_dir() for folder in folders)
+    assert rooms == set(re.findall(r"^    (\w+)/ ", page, re.MULTILINE))
+    table = page.partition("| to change | look at |")[2].partition("\n\n")[0]
+    names = re.findall(r"`([\w./]+)`", table)
+    assert len(names) >= 6
+    assert all((ROOT / name).exists() or (ROOT / "pixelbytes_hf" / name).exists() for name in names)
 
 
 def test_picture_is_drawn_from_a_run(run_folder, tmp_path, monkeypatch):
