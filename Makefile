@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 QUICKSTART := outputs/quickstart
+NEWEST := transformers datasets huggingface-hub pillow numpy gradio
 # the layers below transformers' own classes, whose stubs do not survive strict checking
 TYPED := $(addprefix pixelbytes_hf/,$(addsuffix .py,version vocabulary palette grid wide_context contexts media \
 	text_codec pixel_codec level_codec record metrics similarity schedules checkpoints presets presets_paper \
@@ -10,7 +11,7 @@ TYPED := $(addprefix pixelbytes_hf/,$(addsuffix .py,version vocabulary palette g
 POKEAPI ?= ../shared/data/pokeapi
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: quickstart test slow index lint bench protocol clean
+.PHONY: quickstart test slow index newest lint bench protocol clean
 
 quickstart: $(VENV)/installed
 	rm -rf $(QUICKSTART)
@@ -25,6 +26,17 @@ slow: $(VENV)/installed-test
 # slow tests in virtual environments of their own, made from the package index; skipped where none is reached
 index: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow tests/dataset_builder/test_classic_script.py tests/publishing/test_wheel.py
+
+# the default tests with the newest releases of what changes most, past the ranges of setup.cfg too: it says what the
+# next ranges need, and never fails
+newest:
+	rm -rf $(VENV)-newest
+	$(PYTHON) -m venv $(VENV)-newest
+	grep "^torch==" constraints.txt > $(VENV)-newest/constraints.txt
+	$(VENV)-newest/bin/pip install --quiet --constraint $(VENV)-newest/constraints.txt --editable ".[test]"
+	$(VENV)-newest/bin/pip install --quiet --constraint $(VENV)-newest/constraints.txt --upgrade $(NEWEST)
+	$(VENV)-newest/bin/pip list
+	-$(VENV)-newest/bin/python -m pytest
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -58,4 +70,4 @@ $(VENV)/installed-dev: $(VENV)/installed-test
 	touch $@
 
 clean:
-	rm -rf $(VENV) outputs build *.egg-info
+	rm -rf $(VENV) $(VENV)-newest outputs build *.egg-info

@@ -20,7 +20,10 @@ class ScoredModel(Protocol):
         """What the bits of its logits are: ``exact``, an ``upper bound``, or ``none``."""
 
     def __call__(self, **inputs: Any) -> Any:
-        """Return an output with `logits` (B, L, V) or (B, L, N, V) and, where it is kept, `past_key_values`."""
+        """Return an output with `logits`, (B, L, V) or (B, L, N, V)."""
+
+    def new_cache(self) -> Any:
+        """Return the state before the first position, which reading updates in place."""
 
     def train(self, mode: bool = True) -> Any:
         """Set training or evaluation mode."""

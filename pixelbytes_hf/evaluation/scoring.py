@@ -136,7 +136,7 @@ class WindowScorer(Scorer):
         windows = [self.window(*place) for place in step.places]
         batch, device = self.batch(windows), self.model.device
         if step.is_fresh:
-            self.cache, self.num_read = None, 0
+            self.cache, self.num_read = self.model.new_cache() if self.carried else None, 0
         elif self.cache is not None and len(windows) < self.num_rows:
             self.cache.batch_select_indices(torch.arange(len(windows), device=device))
         self.num_rows = len(windows)
@@ -148,7 +148,7 @@ class WindowScorer(Scorer):
             use_cache=self.carried,
         )
         if self.carried:
-            self.cache, self.num_read = output.past_key_values, self.num_read + batch["labels"].shape[1]
+            self.num_read += batch["labels"].shape[1]
         labels = batch["labels"].to(device)
         nats, hits = score_tokens(self.model.objective.new_token_logits(output.logits), labels)
         for place, window, row, hit in zip(step.places, windows, nats.cpu().numpy(), hits.cpu().numpy(), strict=True):

@@ -29,6 +29,7 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.generation.utils import GenerateDecoderOnlyOutput
 
 from ..mixers.mixer_properties import is_recurrent
+from ..pretrained.transformers_versions import STATE_NAME, take_state
 from ..tokens.contexts import ContextRule, context_rule
 from ..tokens.grid import Segment
 from ..tokens.places import Mask
@@ -161,6 +162,8 @@ class PixelBytesGenerationMixin(GenerationMixin):
             has_rows = _one_of(inputs, kwargs.pop("input_ids", None)) is not None
             prompt = has_rows, labels, attention_mask
             return self._fill_layouts(layout, prompt, tables, choice, generation_config, kwargs)
+        if (state := take_state(kwargs.pop("past_key_values", None), kwargs.pop("cache", None))) is not None:
+            kwargs[STATE_NAME] = state
         self._refuse(context, kwargs)
         prompt = Prompt.of(_one_of(inputs, kwargs.pop("input_ids", None)), labels, attention_mask, self.config)
         tables = _vocabulary_of(vocabulary, tokenizer, self.config)
@@ -280,7 +283,7 @@ class PixelBytesGenerationMixin(GenerationMixin):
                 f"{self.objective.name!r}, which predicts {self.objective.predicted_cells}"
             )
         if self.objective.windows == "last token":
-            if kwargs.get("past_key_values") is not None:
+            if STATE_NAME in kwargs:
                 raise ValueError(
                     f"past_key_values must be None with the objective {self.objective.name!r}, which reads its window "
                     "anew"
@@ -295,8 +298,8 @@ class PixelBytesGenerationMixin(GenerationMixin):
             raise ValueError(f"cache_implementation must be None, got {generation_config.cache_implementation!r}")
         if self.objective.windows == "last token":
             return
-        if generation_config.use_cache and model_kwargs.get("past_key_values") is None:
-            model_kwargs["past_key_values"] = self.new_cache()
+        if generation_config.use_cache and model_kwargs.get(STATE_NAME) is None:
+            model_kwargs[STATE_NAME] = self.new_cache()
 
 
 def _generate_tokens(
@@ -317,7 +320,7 @@ def _generate_tokens(
     canvas = Canvas(prompt, grammars, context=plan.context, budget=budget, config=model.config)
     sampler = Sampler(logits_processor, generation_config.do_sample, plan.generator)
     criteria = StoppingCriteriaList([c for c in stopping_criteria if not isinstance(c, MaxLengthCriteria)])
-    reader = RowReader(model, canvas, model_kwargs.get("past_key_values"), generation_config)
+    reader = RowReader(model, canvas, model_kwargs.get(STATE_NAME), generation_config)
     records = Records(generation_config)
     if plan.streamer is not None:
         plan.streamer.put(canvas.tokens[:, int(prompt.labels is None) :].cpu())
@@ -337,8 +340,8 @@ def _generate_tokens(
     tokens = canvas.tokens.clone()  # the buffer may be much longer
     if not generation_config.return_dict_in_generate:
         return tokens
-    kept = {name: tuple(values) for name, values in records.items()}
-    return PixelBytesGenerateOutput(tokens, past_key_values=reader.cache, contexts=canvas.rows.clone(), **kept)
+    kept = {name: tuple(values) for name, values in records.items()} | {STATE_NAME: reader.cache}
+    return PixelBytesGenerateOutput(tokens, contexts=canvas.rows.clone(), **kept)
 
 
 class RowReader:

@@ -14,6 +14,7 @@ from transformers.cache_utils import Cache
 from transformers.modeling_outputs import BaseModelOutputWithPast
 from transformers.utils import can_return_tuple
 
+from ..pretrained.transformers_versions import STATE_NAMES, check_state, take_state
 from .mixer_properties import input_width
 from .padding import read_packed
 from .recurrent import choose_cache, read_recurrently, refuse_recomputed_state
@@ -30,7 +31,7 @@ class PixelBytesMixer(PreTrainedModel):
     base_model_prefix = "mixer"
     main_input_name = "inputs_embeds"
     supports_gradient_checkpointing = True
-    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012, the base class declares it so
+    _skip_keys_device_placement = list(STATE_NAMES)  # noqa: RUF012, the base class declares it so
     _is_stateful = True
 
     def set_input_embeddings(self, value: nn.Module) -> None:
@@ -47,6 +48,7 @@ class PixelBytesMixer(PreTrainedModel):
         past_key_values: Cache | None = None,
         use_cache: bool | None = None,
         output_hidden_states: bool | None = None,
+        cache: Cache | None = None,
     ) -> BaseModelOutputWithPast:
         """Read sequences of vectors.
 
@@ -56,6 +58,7 @@ class PixelBytesMixer(PreTrainedModel):
             past_key_values: State to start from; it is updated in place.
             use_cache: Whether to return the state; by default if one is given, or in evaluation mode.
             output_hidden_states: Whether to return the vectors between layers, the inputs first.
+            cache: What transformers calls `past_key_values` from 5.24 on.
 
         Returns:
             `last_hidden_state` (B, L, O), `past_key_values`, and `hidden_states` if asked for. What stands at padding
@@ -68,7 +71,7 @@ class PixelBytesMixer(PreTrainedModel):
         width = input_width(self.config)
         if inputs_embeds.ndim != 3 or inputs_embeds.shape[-1] != width:
             raise ValueError(f"inputs_embeds must have shape (B, L, {width}), got {tuple(inputs_embeds.shape)}")
-        cache = choose_cache(self, past_key_values, use_cache)
+        cache = choose_cache(self, take_state(past_key_values, cache), use_cache)
         if isinstance(cache, RecurrentCache):
             refuse_recomputed_state(self, cache)
             between = read_recurrently(self.read, inputs_embeds, attention_mask, cache)
@@ -92,11 +95,9 @@ def mixer_output(
     between: list[Tensor], cache: Cache | None, output_hidden_states: bool | None
 ) -> BaseModelOutputWithPast:
     """Return what a mixer's forward pass returns, from the vectors between its layers."""
-    return BaseModelOutputWithPast(
-        last_hidden_state=between[-1],
-        past_key_values=cache,
-        hidden_states=tuple(between) if output_hidden_states else None,
-    )
+    outputs = BaseModelOutputWithPast(between[-1], cache, tuple(between) if output_hidden_states else None)
+    check_state(outputs, cache, "a mixer")
+    return outputs
 
 
 def initialise_as_torch(module: nn.Module) -> None:

@@ -16,6 +16,7 @@ from ...mixers.mixer_properties import input_width, output_width, sees_future
 from ...objectives.objectives import OBJECTIVES
 from ...pretrained.remote_code import is_copy
 from ...pretrained.setting_checks import check_dropout, check_number, check_size, refuse_unknown
+from ...pretrained.transformers_versions import check_version
 from ...tokens.contexts import CONTEXT_RULES, WINDOW_SIZE
 from ...tokens.vocabulary import Vocabulary
 from .legacy_checkpoint import convert_legacy_settings, is_legacy, measure_legacy_weights
@@ -265,6 +266,8 @@ class PixelBytesConfig(PreTrainedConfig):
             )
 
 
+# here, because it is what loads first: a checkpoint's own copy may meet a version that came after it
+check_version()
 # the mixers' in any case: the configuration finds them by their model type
 for _config in MIXER_CONFIGS if is_copy(__name__) else (*MIXER_CONFIGS, PixelBytesConfig):
     AutoConfig.register(_config.model_type, _config, exist_ok=True)

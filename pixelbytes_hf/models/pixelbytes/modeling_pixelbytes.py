@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
 from transformers import initialization as init
 from transformers.cache_utils import Cache
-from transformers.modeling_outputs import BaseModelOutputWithPast
-from transformers.utils import ModelOutput, can_return_tuple
+from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
+from transformers.utils import can_return_tuple
 
 from ...generation.generation_pixelbytes import PixelBytesGenerationMixin
 from ...mixers.backbones import read_vectors
@@ -32,6 +32,7 @@ from ...mixers.mixers import MIXERS, build_mixer
 from ...mixers.state_caches import build_cache
 from ...objectives.objectives import build_objective
 from ...pretrained.remote_code import is_copy
+from ...pretrained.transformers_versions import STATE_NAMES, check_state, state_of, take_state
 from .configuration_pixelbytes import PixelBytesConfig
 from .embeddings import ProjectedWindow, build_join
 from .legacy_checkpoint import LEGACY_WEIGHT_NAMES
@@ -39,20 +40,16 @@ from .legacy_first import FIRST_WEIGHT_NAMES
 
 
 @dataclass
-class PixelBytesOutput(ModelOutput):
+class PixelBytesOutput(CausalLMOutputWithPast):
     """What a forward pass returns.
 
     Args:
         loss: Mean loss over targets in nats, where labels were given.
         logits: (B, L, V), or (B, L, N, V) where every cell is predicted.
-        past_key_values: State after the last position.
+        past_key_values: State after the last position; from transformers 5.24 on, `cache`.
         hidden_states: Vectors between the mixer's layers, each (B, L, ·), where asked for.
+        attentions: None.
     """
-
-    loss: Tensor | None = None
-    logits: Tensor | None = None
-    past_key_values: Cache | None = None
-    hidden_states: tuple[Tensor, ...] | None = None
 
 
 class PixelBytesPreTrainedModel(PreTrainedModel):
@@ -63,7 +60,7 @@ class PixelBytesPreTrainedModel(PreTrainedModel):
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
     _no_split_modules = ["PixelBytesLSTMLayer"]  # noqa: RUF012, the base class declares it so
-    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012, the base class declares it so
+    _skip_keys_device_placement = list(STATE_NAMES)  # noqa: RUF012, the base class declares it so
     _is_stateful = True
     _supports_sdpa = True
     _supports_flash_attn = True
@@ -125,14 +122,14 @@ class PixelBytesModel(PixelBytesPreTrainedModel):
         inputs_embeds: Tensor | None = None,
         use_cache: bool | None = None,
         output_hidden_states: bool | None = None,
+        cache: Cache | None = None,
     ) -> BaseModelOutputWithPast:
         """Read sequences of contexts; arguments as of `aPxBySequenceModel.forward`."""
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("exactly one of input_ids and inputs_embeds must be given")
         vectors = self.embed(input_ids) if inputs_embeds is None else self._join_cells(inputs_embeds)
-        return read_vectors(
-            self.mixer, self.in_proj(vectors), attention_mask, past_key_values, use_cache, output_hidden_states
-        )
+        state = take_state(past_key_values, cache)
+        return read_vectors(self.mixer, self.in_proj(vectors), attention_mask, state, use_cache, output_hidden_states)
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Return the vector of every row.
@@ -214,6 +211,7 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
         num_items_in_batch: Tensor | int | None = None,
         output_hidden_states: bool | None = None,
         corruption: Mapping[str, Tensor] | None = None,
+        cache: Cache | None = None,
     ) -> PixelBytesOutput:
         """Predict the token at every position from the contexts up to it.
 
@@ -228,6 +226,7 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
             num_items_in_batch: Number of targets to divide the loss by, where the batch is part of a larger one.
             output_hidden_states: Whether to return the vectors between the mixer's layers.
             corruption: What was drawn for an objective that corrupts its input; see `corruption`.
+            cache: What transformers calls `past_key_values` from 5.24 on.
 
         Raises:
             ValueError: If the shapes do not fit, an id lies outside the vocabulary, or labels lack `input_ids` or, of
@@ -243,7 +242,7 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
         outputs = self.model(
             input_ids=input_ids if embeds is None else None,
             attention_mask=attention_mask,
-            past_key_values=past_key_values,
+            past_key_values=take_state(past_key_values, cache),
             inputs_embeds=embeds,
             use_cache=use_cache,
             output_hidden_states=output_hidden_states,
@@ -261,7 +260,9 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
                 )
             arguments = logits, input_ids, labels, attention_mask, num_items_in_batch
             loss = self.objective.loss(*arguments, corruption=corruption)
-        return PixelBytesOutput(loss, logits, outputs.past_key_values, outputs.hidden_states)
+        predicted = PixelBytesOutput(loss, logits, state_of(outputs), outputs.hidden_states)
+        check_state(predicted, state_of(outputs), type(self).__name__)
+        return predicted
 
     def step(self, context: Tensor, cache: Cache) -> Tensor:
         """Read one row of every sequence, update the state and predict: what `forward` does, without its overhead.
