@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..evaluation.figures import draw_bits_by_kind, draw_comparison_curves
 from ..evaluation.tables import TABLE_KINDS, align_table
+from ..training.settings import rename_settings
 
 TABLE_NAME = "table.md"
 NUM_RESAMPLES = 2000
@@ -69,11 +70,11 @@ def format_report(result: Result) -> str:
     Args:
         result: Content of ``results.json``.
     """
-    settings, groups = result["settings"], group_runs(result["runs"])
+    settings, groups = rename_settings(result["settings"]), group_runs(result["runs"])
     budget = f"{settings['tokens']:,} tokens" if settings["tokens"] else f"{settings['seconds']:g} seconds"
     lines = [
         f"Budget of each run: {budget} of training, windows of {settings['window_length']}, "
-        f"{settings['batch_size'] * settings['accumulation']} windows a step. Evaluation: split "
+        f"{settings['batch_size'] * settings['gradient_accumulation_steps']} windows a step. Evaluation: split "
         f"`{settings['split']}`, state `{settings['state']}`. Bits per new token, mean ± deviation over seeds; lower "
         "is better. The paper's loss and accuracy are not comparable between objectives.",
     ]
