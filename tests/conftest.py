@@ -65,3 +65,21 @@ def loopback_hub():
 
     with LoopbackHub() as hub:
         yield hub
+
+
+@pytest.fixture
+def online(loopback_hub, monkeypatch, tmp_path):
+    """Let this very process see the loopback Hub: the client reads these when it is called."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "ENDPOINT", loopback_hub.url)
+    template = loopback_hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setenv("HF_TOKEN", loopback_hub.token)
+    disable_progress_bars()
+    yield loopback_hub
+    enable_progress_bars()

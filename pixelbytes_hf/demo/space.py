@@ -14,7 +14,6 @@ from typing import Any
 from ..hub.plain_files import NEVER_DELETED
 from ..hub.requests import remote_files
 from ..hub.upload import Published, publish_folder
-from ..runs.corpus_layout import LAYOUT_NAME
 from ..runs.run_folder import Run
 from .views import name_media
 
@@ -26,8 +25,6 @@ NOT_NEEDED = ("accelerate", "datasets", "jinja2", "matplotlib", "tqdm")
 RUN_NAME, SOURCES_NAME = "run", "pixelbytes_hf"
 # of a Space that is ours to replace; the first of one written before the package had rooms
 MARKS = frozenset([f"{SOURCES_NAME}/demo_page.py", f"{SOURCES_NAME}/demo/page.py"])
-RUN_FILES = ("config.json", "generation_config.json", "*.safetensors", "*.safetensors.index.json",
-             "tokenizer_config.json", "vocab.json", LAYOUT_NAME)  # fmt: skip
 APP = '''"""The demo page, served as a Space or by ``python app.py``."""
 
 from pathlib import Path
@@ -52,17 +49,16 @@ def write_space(run_folder: str | Path, folder: str | Path, *, title: str = "Pix
 
     Raises:
         FileNotFoundError: If the run has no checkpoint or no layout.
+        ValueError: If a file of the run is a link.
         FileExistsError: If `folder` exists and is not empty.
     """
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(f"folder {str(target)!r} is not empty: expected a free name")
-    run = Run.load(run_folder)
+    run = Run.load(run_folder, follow_links=False)
     for name in (RUN_NAME, SOURCES_NAME, "dataset_builder"):
         (target / name).mkdir(parents=True)
-    for pattern in RUN_FILES:
-        for path in Path(run_folder).glob(pattern):
-            shutil.copyfile(path, target / RUN_NAME / path.name)
+    run.save(target / RUN_NAME)
     _copy_sources(target)
     (target / "app.py").write_text(APP, encoding="utf-8")
     (target / "requirements.txt").write_text("\n".join(requirements()) + "\n", encoding="utf-8")

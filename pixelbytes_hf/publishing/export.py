@@ -21,7 +21,7 @@ from ..models.pixelbytes.modeling_pixelbytes import PixelBytesModel, aPxBySequen
 from ..models.pixelbytes.processing_pixelbytes import PixelBytesProcessor
 from ..models.pixelbytes.tokenization_first import PixelBytesTokenizer
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
-from ..runs.files import read_json, write_json, write_pretrained
+from ..runs.files import read_json, write_json
 from ..runs.run_folder import Run
 
 _RELATIVE_IMPORT = re.compile(r"^(\s*from )\.+([\w.]+)( import )", re.MULTILINE)
@@ -87,7 +87,7 @@ def find_modules(homes: Iterable[Path]) -> dict[str, Path]:
 
 
 def write_checkpoint(run: Run, folder: str | Path) -> None:
-    """Write model, tokenizer and processor of a run, with the names of the classes that load them.
+    """Write model, tokenizer, processor and layout of a run, with the names of the classes that load them.
 
     Args:
         run: A trained one.
@@ -102,17 +102,15 @@ def write_checkpoint(run: Run, folder: str | Path) -> None:
         raise ValueError(
             f"the tokenizer must be one of {names}, whose code travels, got {type(run.tokenizer).__name__}"
         )
-    write_pretrained(target, run.model, PixelBytesProcessor(run.tokenizer))
+    run.save(target)
     model, tokenizer = aPxBySequenceModel, type(run.tokenizer)
     kinds = {"AutoConfig": PixelBytesConfig, "AutoModel": PixelBytesModel, "AutoModelForCausalLM": model}
-    leftovers = ("is_local", "local_files_only")  # of where the tokenizer was loaded from
     for name, auto_map in (
         ("config.json", {auto: _reference(kind) for auto, kind in kinds.items()}),
         ("tokenizer_config.json", {"AutoTokenizer": [_reference(tokenizer), None]}),
         ("processor_config.json", {"AutoProcessor": _reference(PixelBytesProcessor)}),
     ):
-        kept = {key: value for key, value in read_json(target / name).items() if key not in leftovers}
-        write_json(target / name, {**kept, "auto_map": auto_map})
+        write_json(target / name, {**read_json(target / name), "auto_map": auto_map})
 
 
 def check_travels(mixer: PreTrainedConfig) -> None:

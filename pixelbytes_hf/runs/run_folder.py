@@ -11,14 +11,18 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, GenerationConfig
+from transformers.utils import GENERATION_CONFIG_NAME
 
 from ..generation.layout import Layout, LayoutLike, as_layout
+from ..hub.plain_files import plain_file
 from ..models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
+from ..models.pixelbytes.processing_pixelbytes import PixelBytesProcessor
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from ..tokens.media import Sound, write_gif, write_sound
 from ..tokens.record import DecodedRecord
 from .corpus_layout import LAYOUT_NAME, load_layout
+from .files import read_json, write_json, write_pretrained
 
 DEFAULT_RATE_HZ = 8000  # of generated sound whose tokenizer leaves rates open
 PLAYABLE_RATE_HZ = 8000  # of sound files, at least: what Web Audio promises to play; Chromium refuses under 3000 Hz
@@ -41,18 +45,26 @@ class Run:
     layout: Layout
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Run":
+    def load(cls, folder: str | Path, *, follow_links: bool = True) -> "Run":
         """Return the run of a folder.
+
+        Args:
+            folder: That `train` or `save` made.
+            follow_links: Whether its files may lie elsewhere; False for what is to be published.
 
         Raises:
             FileNotFoundError: If the folder has no checkpoint or no layout.
-            ValueError: If the weights are cut short, or the checkpoint and the tokenizer have different vocabularies.
+            ValueError: If the weights are cut short, the checkpoint and the tokenizer have different vocabularies, or
+                a file is a link that is not to be followed.
         """
         for name in ("config.json", LAYOUT_NAME):
             if not (Path(folder) / name).is_file():
                 raise FileNotFoundError(
                     f"{str(folder)!r} has no {name}: expected the folder of a finished training run"
                 )
+        if not follow_links:
+            for path in (found for suffix in ("json", "safetensors") for found in Path(folder).glob(f"*.{suffix}")):
+                plain_file(folder, path.name)
         try:
             model = aPxBySequenceModel.from_pretrained(folder).eval()
         except SafetensorError as error:
@@ -60,6 +72,22 @@ class Run:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model.config.check_vocabulary(tokenizer.tables)
         return cls(model, tokenizer, load_layout(folder))
+
+    def save(self, folder: str | Path) -> None:
+        """Write what `load` and the Auto classes read, and of each file only the keys that its class knows.
+
+        What is loaded keeps every key that its files held, whoever wrote them; nothing of that goes on.
+
+        Args:
+            folder: Made if absent.
+        """
+        target, generation = Path(folder), Path(folder) / GENERATION_CONFIG_NAME
+        names = {*self.tokenizer.options, "context_size"} - {"tokenizer_class"}
+        options = {name: value for name, value in self.tokenizer.init_kwargs.items() if name in names}
+        write_pretrained(target, self.model, PixelBytesProcessor(type(self.tokenizer)(**options)))
+        known = GenerationConfig().to_dict().keys()
+        write_json(generation, {key: value for key, value in read_json(generation).items() if key in known})
+        write_json(target / LAYOUT_NAME, self.layout.to_dict())
 
     def layout_after(self, given: Sequence[str]) -> Layout:
         """Return the part of the layout that follows the modalities of a prompt, or all of it if nothing would.

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from threading import Event
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import HfApi, constants
+from huggingface_hub import HfApi
 from PIL import Image as PILImage
 
 from pixelbytes_hf.cli.main import main
@@ -32,10 +33,11 @@ from pixelbytes_hf.demo.inputs import (
 )
 from pixelbytes_hf.demo.partial_records import NOT_DRAWN, locate_pixel, pixel_probabilities, sketch
 from pixelbytes_hf.demo.session import Studio
-from pixelbytes_hf.demo.space import RUN_FILES, push_space, requirements, write_space
+from pixelbytes_hf.demo.space import push_space, requirements, write_space
 from pixelbytes_hf.demo.streaming import Wish, plan, watch
 from pixelbytes_hf.demo.views import name_media, palette_of, palette_view, scene, status, trouble
 from pixelbytes_hf.generation.layout import Audio, Image, Layout
+from pixelbytes_hf.hub.upload import publish_folder
 from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.tokens.media import Sound, read_frames, read_sound, write_gif, write_sound
 
@@ -603,26 +605,48 @@ runpy.run_path(os.path.join(space, "app.py"), run_name="__main__")
 """
 
 
-def test_a_space_goes_to_the_hub_whole(run_folder, tmp_path, loopback_hub, monkeypatch, capsys):
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(constants, "ENDPOINT", loopback_hub.url)
-    monkeypatch.setenv("HF_TOKEN", loopback_hub.token)
+@pytest.mark.parametrize("name", ["model.safetensors", "other.safetensors", "config.json", "notes.json"])
+def test_a_space_holds_nothing_that_lies_elsewhere(run_folder, tmp_path, name):
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run, ignore=shutil.ignore_patterns("checkpoints"))
+    elsewhere = tmp_path / "elsewhere"
+    (run / name).replace(elsewhere) if (run / name).exists() else elsewhere.write_text("secret")
+    (run / name).symlink_to(elsewhere)
+    with pytest.raises(ValueError, match=f"must hold {name} itself, got a link"):
+        write_space(run, tmp_path / "space")
+    assert not (tmp_path / "space").exists()
+
+
+def test_a_space_holds_no_file_and_no_key_that_is_not_ours(run_folder, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run, ignore=shutil.ignore_patterns("checkpoints"))
+    for name in ("tokenizer_config.json", "generation_config.json"):
+        (run / name).write_text(json.dumps({**json.loads((run / name).read_text()), "note": "secret"}))
+    for name in (".env", "notes.json", "chat_template.jinja"):
+        (run / name).write_text('"secret"')
+    written = write_space(run, tmp_path / "space")
+    assert not [path for path in written if b"secret" in path.read_bytes() and path.parent.name == "run"]
+    (tmp_path / "space" / "run" / ".env").write_text("secret")
+    with pytest.raises(ValueError, match=r"no hidden files, got run/\.env"):
+        publish_folder(tmp_path / "space", "user/space", repo_type="space", message="x")
+
+
+def test_a_space_goes_to_the_hub_whole(run_folder, tmp_path, online, capsys):
     assert main(["demo", str(run_folder), "--space", str(tmp_path / "space"), "--push", "user/beasts"]) == 0
     assert "user/beasts" in capsys.readouterr().out.splitlines()[-1]
-    sent = loopback_hub.files("user/beasts", "space")
+    sent = online.files("user/beasts", "space")
     for path in (tmp_path / "space").rglob("*"):
         if path.is_file():
             assert sent[str(path.relative_to(tmp_path / "space"))] == path.read_bytes()
     # an earlier demo may be replaced; what somebody else shows may not
     (tmp_path / "space" / "README.md").write_text("changed")
     push_space(tmp_path / "space", "user/beasts")
-    assert loopback_hub.files("user/beasts", "space")["README.md"] == b"changed"
+    assert online.files("user/beasts", "space")["README.md"] == b"changed"
     HfApi().create_repo("user/other", repo_type="space", space_sdk="gradio")
     HfApi().upload_file(path_or_fileobj=b"1", path_in_repo="app.py", repo_id="user/other", repo_type="space")
     with pytest.raises(ValueError, match="would lose 1 files"):
         push_space(tmp_path / "space", "user/other")
-    assert loopback_hub.files("user/other", "space")["app.py"] == b"1"
+    assert online.files("user/other", "space")["app.py"] == b"1"
 
 
 @pytest.mark.slow
@@ -639,9 +663,11 @@ def test_a_space_runs_without_the_package(run_folder, tmp_path):
 
 
 def test_the_run_of_a_space_is_the_run(run_folder, tmp_path):
-    written = {path.name for pattern in RUN_FILES for path in Path(run_folder).glob(pattern)}
-    assert {"config.json", "model.safetensors", "layout.json", "vocab.json"} <= written
     write_space(run_folder, tmp_path / "space")
+    assert {path.name for path in (tmp_path / "space" / "run").iterdir()} == {
+        *("config.json", "generation_config.json", "model.safetensors", "tokenizer_config.json", "vocab.json"),
+        *("processor_config.json", "layout.json"),
+    }
     ours, theirs = Run.load(run_folder), Run.load(tmp_path / "space" / "run")
     rows = torch.from_numpy(ours.tokenizer(text=[SENTENCE], return_tensors="np")["input_ids"].astype(np.int64))
     with torch.no_grad():

@@ -13,7 +13,6 @@ import httpx2
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError
-from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
 from pixelbytes_hf.hub.download import DamagedDownloadError, fetch_folder
 from pixelbytes_hf.hub.requests import HubError, explain, persistently
@@ -55,18 +54,9 @@ def waits(monkeypatch):
 
 
 @pytest.fixture
-def online(loopback_hub, monkeypatch, tmp_path, waits):
-    """Let this very process see the loopback Hub: the client reads these when it is called."""
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "ENDPOINT", loopback_hub.url)
-    template = loopback_hub.url + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setenv("HF_TOKEN", loopback_hub.token)
-    disable_progress_bars()
-    yield loopback_hub
-    enable_progress_bars()
+def online(online, waits):
+    """Return the loopback Hub as this process sees it, without waits."""
+    return online
 
 
 FILES = {
