@@ -14,7 +14,7 @@ Run: ``python benchmarks/cards.py --quickstart DIR --comparison DIR --control DI
 import argparse
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +57,8 @@ def mini_facts(folder: Path, out: Path) -> CardFacts:
     for name in SHOWN:
         shutil.copyfile(folder / name, out / "mini" / name)
     seed = read_json(folder / "metrics.json")["seed"]
-    return gather_facts(
-        folder / "run",
-        name="mini",
-        dataset=str(folder / "pixelbytes-mini"),
+    return replace(
+        gather_facts(folder / "run", name="mini", dataset=str(folder / "pixelbytes-mini")),
         commands=[f"pixelbytes quickstart --out outputs/quickstart --seed {seed}"],
         samples={f"mini/{name}": caption.format(sentence=sentence) for name, caption in SHOWN.items()},
     )
@@ -82,11 +80,14 @@ def compared_facts(folder: Path) -> CardFacts:
         words += [f"--{name.replace('_', '-')}", str(settings[name])]
     for name in ("tokenizer", "training"):
         words += [f"--{name}", f"'{json.dumps(settings[name])}'"]
-    return gather_facts(
+    facts = gather_facts(
         folder / "runs" / f"{COMPARED}-seed0",
         name=COMPARED,
         dataset="pixelbytes-mini",
         evaluation={"model": results[0]["evaluation"], **baselines},
+    )
+    return replace(
+        facts,
         tables=[
             {
                 "title": "Other seeds",
@@ -127,6 +128,10 @@ def control_facts(folder: Path) -> CardFacts:
         name="control",
         dataset=str(folder / "corpus"),
         evaluation=evaluation,
+    )
+    return replace(
+        facts,
+        dataset={**facts.dataset, "name": "pixelbytes-control"},  # the folder's name is the script's
         tables=[
             {
                 "title": "Saying what an unseen system will do",
@@ -148,14 +153,13 @@ def control_facts(folder: Path) -> CardFacts:
         ],
         commands=["python benchmarks/control.py --out outputs/control --seeds 0"],
     )
-    return replace(facts, dataset={**facts.dataset, "name": "pixelbytes-control"})  # the folder's name is the script's
 
 
 def write_card(facts: CardFacts, out: Path) -> list[Path]:
     """Write a card and its facts."""
     card, content = out / f"{facts.name}.md", out / f"{facts.name}.json"
     card.write_text(render_model_card(facts), encoding="utf-8")
-    write_json(content, facts.to_dict())
+    write_json(content, asdict(facts))
     return [card, content]
 
 

@@ -5,19 +5,22 @@ Nothing is computed here that a file does not say; what no file says is absent f
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path, PurePosixPath
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
+from ..hub.plain_files import plain_file
 from ..models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
-from ..runs.corpus_layout import LAYOUT_NAME
+from ..runs.corpus_layout import LAYOUT_NAME, load_layout
 from ..runs.files import read_json
-from ..training.resume import read_record
+from ..training.resume import RECORD_NAME
 from ..training.train import HISTORY_NAME
-from .card_checks import check_licence
-from .card_figures import Json, check_same_model, count_training, find_figures
-from .reproduction import closest_preset, evaluation_command, shown_start, training_command
+from .card_figures import find_figures
+from .records import Json, read_records, select, shown_start
+from .reproduction import closest_preset, evaluation_command, training_command
 
 Origin = Literal["procedural", "control", "third-party", "unknown"]
 WEIGHTS_NAME = "model.safetensors"
@@ -27,34 +30,36 @@ ORIGINS: Mapping[str, Origin] = {
     "control": "control",
     **dict.fromkeys(("pokemon", "full", "sprites"), "third-party"),
 }
-_OWN = {"id": "apache-2.0", "name": None, "link": None}
-_LICENCES: Mapping[Origin, Json] = {
-    "procedural": _OWN,
-    "control": _OWN,
-    "third-party": {
-        "id": "other",
-        "name": "third-party-works",
-        "link": "https://github.com/PokeAPI/sprites/blob/master/LICENCE.txt",
-    },
-    "unknown": {"id": "unknown", "name": None, "link": None},
+# of the Hub's list of licence ids those that fit code, weights or media; `other` needs a name and a link beside it
+LICENCES = (
+    *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "mpl-2.0", "unlicense", "openrail", "ofl-1.1"),
+    *("lgpl-3.0", "gpl-2.0", "gpl-3.0", "agpl-3.0", "odc-by", "odbl", "pddl", "cc0-1.0", "cc-by-3.0", "cc-by-4.0"),
+    *("cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0"),
+    *("cc-by-nc-nd-4.0", "cc-by-nd-4.0", "unknown", "other"),
+)
+_POKEAPI = "https://github.com/PokeAPI/sprites/blob/master/LICENCE.txt"
+_ADDRESS = re.compile(r"https?://[^\s()<>\[\]`\\|]+")
+_PATH = re.compile(r"(?!.*\.\.)\w[\w./-]*")
+_SHOWN_CONFIG = {
+    "context_size|vocab_size|embedding|embedding_dim|objective": ...,
+    "mixer_config": {"model_type|hidden_size|num_hidden_layers": ...},
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class CardFacts:
-    """What a card is rendered from; JSON-able, with `to_dict` and `from_dict` as inverses.
+    """What a card is rendered from; `dataclasses.asdict` of it is JSON-able, and its inverse is ``CardFacts(**json)``.
 
     Args:
         name: Title of the card and name of the model.
         repo_id: Where it is published, ``user/name``, or None.
         subfolder: Of the repository, or None.
-        licence: ``id``, one the Hub knows, ``name`` and ``link``, which ``other`` needs.
+        licence: ``id``, one of `LICENCES`, ``name`` and ``link``, which ``other`` needs.
         dataset: ``name``, ``config``, ``origin`` (what the records are), ``num_records`` by split and ``seed`` of the
             build, as far as known.
-        config: Content of ``config.json``.
+        config: Of ``config.json`` what the card shows.
         parameters: Number of weights.
         generates: Whether the model can generate; one that reads its targets cannot.
-        tokenizer: Options of the tokenizer.
         layout: Content of ``layout.json``.
         preset: Nearest preset, or None.
         base_model: What the run started from, or None.
@@ -67,8 +72,8 @@ class CardFacts:
         samples: Caption by path, relative to the card.
 
     Raises:
-        TypeError: If a value is not one that JSON has, for example a number of numpy.
-        ValueError: If a number is not finite, the licence unknown, the name empty, or a sample's path not relative.
+        ValueError: If a value is none that JSON has, a number is not finite, the licence unknown, the name empty, or a
+            sample's path not relative.
     """
 
     name: str
@@ -79,7 +84,6 @@ class CardFacts:
     config: Json
     parameters: int
     generates: bool
-    tokenizer: Json
     layout: Json
     preset: str | None
     base_model: str | None
@@ -94,24 +98,18 @@ class CardFacts:
         if not self.name.strip() or "\n" in self.name:
             raise ValueError(f"name must be one line that is not empty, got {self.name!r}")
         for item in fields(self):
-            _check_plain(getattr(self, item.name), item.name)
-        check_licence(**{"licence" if key == "id" else key: value for key, value in self.licence.items()})
+            try:
+                json.dumps(getattr(self, item.name), allow_nan=False)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{item.name} must hold finite numbers and values that JSON has: {error}") from error
+        licence, name, link = (self.licence[key] for key in ("id", "name", "link"))
+        if licence not in LICENCES:
+            raise ValueError(f"licence must be one of {LICENCES}, got {licence!r}")
+        if licence == "other" and not (name and _ADDRESS.fullmatch(link or "")):
+            raise ValueError(f"licence 'other' needs a name and a link (http, https), got {name!r} and {link!r}")
         for path, caption in self.samples.items():
-            if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or not caption.strip():
+            if not _PATH.fullmatch(path) or not caption.strip():
                 raise ValueError(f"samples must be captions by relative path, got {caption!r} for {path!r}")
-
-    def to_dict(self) -> Json:
-        """Return the facts as JSON-able values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "CardFacts":
-        """Return the facts that `to_dict` wrote.
-
-        Raises:
-            TypeError: If a field is missing or unknown.
-        """
-        return cls(**content)
 
 
 def gather_facts(
@@ -122,15 +120,11 @@ def gather_facts(
     subfolder: str | None = None,
     dataset: str | None = None,
     evaluation: str | Path | Mapping[str, Any] | None = None,
-    split: str = "test",
     licence: str | None = None,
     licence_name: str | None = None,
     licence_link: str | None = None,
-    tables: Sequence[Mapping[str, Any]] = (),
-    commands: Sequence[str] | None = None,
-    samples: Mapping[str, str] | None = None,
 ) -> CardFacts:
-    """Return the facts of a run folder's card.
+    """Return the facts of a run folder's card, without samples; `dataclasses.replace` adds what no file says.
 
     Args:
         run_folder: That `train` made.
@@ -141,64 +135,58 @@ def gather_facts(
             only the last part is shown; by default the name that training recorded.
         evaluation: JSON or its file: what `pixelbytes evaluate`, ``quickstart`` or `compare` wrote of this run, or a
             result of `evaluate_model`. By default ``evaluation-*.json`` in the folder (the test's first), then
-            ``metrics.json`` beside a quick start's ``run``, then the last validation of the training.
-        split: Which `evaluation` is of, unless its fingerprint is of a split that training knew or the file's name
-            says it.
+            ``metrics.json`` beside a quick start's ``run``, then the last validation of the training. It is of the
+            split whose fingerprint it has, else of the one in the file's name, else of the test.
         licence: Id of the weights' licence; by default what the corpus allows: Apache 2.0 for what code made,
             ``other`` for third-party works, ``unknown`` for a corpus we do not know.
         licence_name: Its name, if `licence` is ``other``.
         licence_link: Its address, if `licence` is ``other``.
-        tables: Other figures; see `CardFacts`.
-        commands: That make the run again; by default those that follow from the record.
-        samples: Caption of each picture, animation or sound, by path relative to the card.
 
     Raises:
         FileNotFoundError: If a file of the run is absent.
-        TypeError: If a value is not one that JSON has.
-        ValueError: If nothing was measured, the figures are of another model, or a value does not suit a card.
+        ValueError: If nothing was measured, the figures are of another model, a file is a link, or a value does not
+            suit a card.
     """
     if licence is None and (licence_name or licence_link):
         raise ValueError(f"licence must be given with its name and link, got {licence_name!r} and {licence_link!r}")
     folder = Path(run_folder)
-    config, layout, history = (_read(folder / name) for name in ("config.json", LAYOUT_NAME, HISTORY_NAME))
-    record = read_record(folder)
+    config = select(read_json(plain_file(folder, "config.json")), _SHOWN_CONFIG)
+    records, parameters = read_records(folder), _count_weights(folder)
+    record = records[RECORD_NAME]
     data = _describe_dataset(record, dataset)
-    parameters = _count_weights(folder)
-    measured, found_tables = find_figures(folder, evaluation, split, record, history, parameters)
-    check_same_model(measured["result"], config, parameters)
-    chosen = {"id": licence, "name": licence_name, "link": licence_link}
+    measured, tables = find_figures(folder, evaluation, records, parameters)
+    for key, value in {"parameters": parameters, "objective": config["objective"]}.items():
+        if (got := measured["result"]["settings"].get(key, value)) != value:
+            raise ValueError(f"evaluation must be of the run's model, whose {key} is {value!r}, got {got!r}")
     start = record["model"].get("start_from")
     return CardFacts(
         name=name,
         repo_id=repo_id,
         subfolder=subfolder,
-        licence=dict(_LICENCES[data["origin"]]) if licence is None else chosen,
+        licence=_choose_licence(data["origin"], licence, licence_name, licence_link),
         dataset=data,
         config=config,
         parameters=parameters,
         generates=not PixelBytesConfig.from_pretrained(folder).reads_targets,
-        tokenizer=record["tokenizer"],
-        layout=layout,
+        layout=load_layout(plain_file(folder, LAYOUT_NAME).parent).to_dict(),
         preset=None if start else closest_preset(record)[0],
-        base_model=shown_start(start) if start else None,
+        base_model=start,
         training={
-            "settings": record["settings"],
-            "data": record["data"],
-            "versions": record["versions"],
+            **{key: record[key] for key in ("settings", "data", "versions")},
             "threads": record.get("threads"),
-            "total": count_training(history),
+            "total": _count_training(records[HISTORY_NAME]),
         },
         evaluation=measured,
-        tables=[*found_tables, *map(dict, tables)],
-        commands=_commands(name, record, data, measured) if commands is None else list(commands),
-        samples=dict(samples or {}),
+        tables=tables,
+        commands=_commands(name, record, data, measured),
     )
 
 
-def _read(path: Path) -> Any:
-    if not path.is_file():
-        raise FileNotFoundError(f"{str(path.parent)!r} has no {path.name}: expected the folder of a finished run")
-    return read_json(path)
+def _choose_licence(origin: Origin, licence: str | None, name: str | None, link: str | None) -> Json:
+    if licence is None:
+        licence = {"third-party": "other", "unknown": "unknown"}.get(origin, "apache-2.0")
+        name, link = ("third-party-works", _POKEAPI) if licence == "other" else (None, None)
+    return {"id": licence, "name": name, "link": link}
 
 
 def _describe_dataset(record: Json, dataset: str | None) -> Json:
@@ -227,33 +215,28 @@ def _describe_dataset(record: Json, dataset: str | None) -> Json:
 def _count_weights(folder: Path) -> int:
     from safetensors import safe_open
 
-    if not (folder / WEIGHTS_NAME).is_file():
-        raise FileNotFoundError(f"{str(folder)!r} has no {WEIGHTS_NAME}: expected the folder of a finished run")
-    with safe_open(folder / WEIGHTS_NAME, "pt") as weights:
+    with safe_open(plain_file(folder, WEIGHTS_NAME), "pt") as weights:
         return sum(math.prod(weights.get_slice(key).get_shape()) for key in weights.keys())  # noqa: SIM118
+
+
+def _count_training(history: Json) -> Json:
+    """Return steps and, if told, tokens and seconds; older files have no total."""
+    points = [*history["train"], *history["validation"]]
+    total = {name: value for name, value in history.get("total", {}).items() if value}
+    for name, key in {"steps": "step", "tokens": "num_input_tokens_seen", "seconds": "seconds"}.items():
+        if found := [point[key] for point in points if key in point]:
+            total.setdefault(name, max(found))
+    return total
 
 
 def _commands(name: str, record: Json, data: Json, measured: Json) -> list[str]:
     folder, corpus = f"runs/{name.rpartition('/')[2]}", data["name"] or "CORPUS"
     commands = []
     if "/" not in corpus and data["origin"] != "unknown":
-        seed = f" --seed {data['seed']}" if data["seed"] else ""
-        commands.append(f"pixelbytes build --config {data['config']} --out {corpus}{seed}")
+        seed = f" --seed {int(data['seed'])}" if data["seed"] else ""
+        commands.append(f"pixelbytes build --config {data['config']} --out {shlex.quote(corpus)}{seed}")
     commands.append(training_command(record, dataset=corpus, output_dir=folder))
     if "seed" in measured["result"]:  # measured by `pixelbytes evaluate` or the like, not by the training
         settings = measured["result"]["settings"]
         commands.append(evaluation_command(settings, split=measured["split"], dataset=corpus, run_folder=folder))
     return commands
-
-
-def _check_plain(value: Any, place: str) -> None:
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            _check_plain(item, f"{place}.{key}")
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _check_plain(item, f"{place}[{index}]")
-    elif value is not None and type(value) not in (str, int, float, bool):
-        raise TypeError(f"{place} must be a value that JSON has, got {type(value).__name__} {value!r}")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{place} must be finite, got {json.dumps(value)}")

@@ -5,9 +5,8 @@ and the card. One repository may hold many checkpoints, each in a subfolder with
 """
 
 import re
-import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,15 +14,12 @@ from typing import Any
 from ..hub.plain_files import list_plain_files
 from ..hub.requests import remote_files
 from ..hub.upload import Published, check_repo_id, publish_folder
-from ..runs.corpus_layout import LAYOUT_NAME
-from ..runs.files import read_json, write_json
+from ..runs.files import write_json
 from ..runs.run_folder import Run
-from ..training.resume import RECORD_NAME
-from ..training.train import HISTORY_NAME
 from .card_facts import CardFacts, gather_facts
 from .cards import render_model_card
 from .export import check_travels, write_checkpoint, write_code
-from .reproduction import shown_start
+from .records import read_records
 from .samples import make_samples
 
 CARD_NAME, FACTS_NAME, SAMPLES_NAME = "README.md", "card.json", "samples"
@@ -145,15 +141,15 @@ def assemble(
 
     Raises:
         FileNotFoundError: If `run_folder` holds no finished run.
-        ValueError: If a name is malformed, samples are asked of a corpus that is not named, or the mixer's code
-            is neither ours nor transformers'.
+        ValueError: If a name is malformed, samples are asked of a corpus that is not named, a file of the run is a
+            link, or the mixer's code is neither ours nor transformers'.
     """
     check_repo_id(repo_id)
     if subfolder is not None and not _SUBFOLDER.fullmatch(subfolder):
         raise ValueError(f"subfolder must be a relative path such as 'small' or 'small/seed-1', got {subfolder!r}")
     if with_samples and dataset is None:
         raise ValueError("samples begin from a corpus' test records: expected dataset, or with_samples=False")
-    run, root = Run.load(run_folder), Path(folder)
+    run, root = Run.load(run_folder, follow_links=False), Path(folder)
     check_travels(run.model.config.mixer_config)
     facts = gather_facts(
         run_folder,
@@ -166,24 +162,15 @@ def assemble(
     target = root if subfolder is None else root / subfolder
     write_code(root)
     write_checkpoint(run, target)
-    _copy_records(Path(run_folder), target)
+    for record_name, content in read_records(run_folder).items():
+        write_json(target / record_name, content)
     if with_samples:
         facts = replace(facts, samples=_add_samples(run, str(dataset), target, facts, seed))
-    write_json(target / FACTS_NAME, facts.to_dict())
+    write_json(target / FACTS_NAME, asdict(facts))
     (target / CARD_NAME).write_text(render_model_card(facts), encoding="utf-8")
     if subfolder is not None:
         _write_index(root, repo_id, list_plain_files(root))
     return list_plain_files(root)
-
-
-def _copy_records(run_folder: Path, target: Path) -> None:
-    """Copy what the run's files say of its training and of what was measured; no path of this machine goes with it."""
-    for path in (run_folder / LAYOUT_NAME, run_folder / HISTORY_NAME, *run_folder.glob("evaluation-*.json")):
-        shutil.copyfile(path, target / path.name)
-    record = read_json(run_folder / RECORD_NAME)
-    if start := record["model"].get("start_from"):
-        record["model"]["start_from"] = shown_start(start)
-    write_json(target / RECORD_NAME, record)
 
 
 def _add_samples(run: Run, dataset: str, target: Path, facts: CardFacts, seed: int) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -267,9 +268,77 @@ def test_card_says_what_the_command_says(run_folder, tmp_path):
     assert "license: other" in card and "license_name: mine" in card
 
 
-def test_evaluation_and_start_travel_without_paths_of_this_machine(run_folder, tmp_path):
-    import shutil
+@pytest.fixture
+def copied(run_folder, tmp_path):
+    """Return a copy of the run that a test may change, and a file beside it that is nobody's business."""
+    (tmp_path / "key").write_text('{"note": "secret"}')
+    return Path(shutil.copytree(run_folder, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints")))
 
+
+@pytest.mark.parametrize(
+    "name", ["evaluation-z.json", "training.json", "history.json", "layout.json", "model.safetensors", "config.json"]
+)
+def test_links_of_a_run_are_not_followed(online, copied, tmp_path, capsys, name):
+    if (copied / name).exists():
+        (copied / name).replace(tmp_path / "key")
+    (copied / name).symlink_to(tmp_path / "key")
+    assert main(["push", str(copied), "user/x", "--no-samples"]) == 2
+    assert f"must hold {name} itself, got a link" in capsys.readouterr().err
+    assert online.log == []
+
+
+def test_only_known_files_of_a_run_are_sent(online, copied, capsys):
+    before = {path.name for path in copied.iterdir()}
+    for name in (".env", ".ssh/id_rsa", "notes.txt", "notes.json", "chat_template.jinja", "x.safetensors.tmp"):
+        (copied / name).parent.mkdir(exist_ok=True)
+        (copied / name).write_text('"secret"')
+    assert main(["push", str(copied), "user/x", "--no-samples"]) == 0
+    sent = online.files("user/x")
+    assert {name for name in sent if not name.endswith(".py")} <= before | {"README.md", "card.json", PROCESSOR}
+    assert not [name for name, data in sent.items() if b"secret" in data and not name.endswith(".py")]
+    # what is sent was shown, with its size
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()[: len(sent)]]
+    assert {name: int(size.replace(",", "")) for size, name in shown} == {n: len(data) for n, data in sent.items()}
+
+
+PROCESSOR = "processor_config.json"
+
+
+def test_only_known_keys_of_a_runs_records_are_sent(online, copied):
+    original = {name: read_json(copied / name) for name in ("training.json", "history.json")}
+    (copied / "evaluation-test.json").write_text(
+        json.dumps(
+            {
+                "run x": {
+                    "matched": {"all": {"bits": 1.5, "accuracy": 0.5, "tokens": 3, "note": "secret"}},
+                    "settings": {"window_length": 8, "batch_size": 1, "state": "zero", "note": "secret"},
+                    "corpus": {"num_records": 1, "note": "secret"},
+                    "note": ["secret"],
+                },
+                "note": "secret",
+            }
+        )
+    )
+    for name in ("training.json", "history.json", "tokenizer_config.json", "generation_config.json"):
+        content = read_json(copied / name)
+        nested = [value for value in content.values() if isinstance(value, dict)] if name in original else []
+        for part in (content, *nested, *content.get("validation", [])):
+            part["note"] = "secret"
+        (copied / name).write_text(json.dumps(content))
+    assert main(["push", str(copied), "user/x", "--no-samples"]) == 0
+    sent = online.files("user/x")
+    assert not [name for name, data in sent.items() if b"secret" in data and not name.endswith(".py")]
+    assert json.loads(sent["training.json"]) == original["training.json"]
+    history = json.loads(sent["history.json"])
+    [point], [before] = history["validation"], original["history.json"]["validation"]
+    assert history["total"] == original["history.json"]["total"] and point.items() <= before.items()
+    assert {"step", "bits", "bits_row_end", "seconds"} <= point.keys()
+    assert json.loads(sent["evaluation-test.json"])["run x"]["matched"]["all"]["bits"] == 1.5
+    tokenizer, kept = read_json(copied / "tokenizer_config.json"), json.loads(sent["tokenizer_config.json"])
+    assert tokenizer == {**{name: value for name, value in kept.items() if name in tokenizer}, "note": "secret"}
+
+
+def test_evaluation_and_start_travel_without_paths_of_this_machine(run_folder, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(run_folder, run)
     record = read_json(run / "training.json")
