@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
 
-from ..pretrained.setting_checks import check_dropout, check_size, refuse_unknown
+from ..pretrained.setting_checks import StrictConfig, check_dropout, check_size, refuse_unknown
 from .backbone_settings import build_backbone_config, check_mixer
 from .mixer_properties import input_width, output_width, sees_future
 
@@ -16,7 +16,7 @@ BidirectionalName = Literal["first"]
 MergeName = Literal["sum", "concatenation"]
 
 
-class PixelBytesMixerConfig(PreTrainedConfig):
+class PixelBytesMixerConfig(StrictConfig):
     """What the settings of our own mixers have in common.
 
     A kind of mixer declares the names of its sizes, of the one that is the width it reads, and whether it sees the
@@ -104,8 +104,8 @@ class PixelBytesLSTMConfig(PixelBytesMixerConfig):
         """Kind of state each layer keeps, from which transformers builds a cache."""
         return ["pixelbytes_lstm_state"] * self.num_hidden_layers
 
-    def validate_layer_type(self) -> None:
-        """Accept a kind of state that transformers does not list."""
+    def validate(self) -> None:
+        """Check nothing: construction did, and transformers' list of kinds of state lacks ours."""
 
 
 class PixelBytesFirstSSMConfig(PixelBytesMixerConfig):

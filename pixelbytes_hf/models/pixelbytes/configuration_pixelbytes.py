@@ -15,7 +15,7 @@ from ...mixers.configuration_mixers import MIXER_CONFIGS, PixelBytesLSTMConfig, 
 from ...mixers.mixer_properties import input_width, output_width, sees_future
 from ...objectives.objectives import OBJECTIVES
 from ...pretrained.remote_code import is_copy
-from ...pretrained.setting_checks import check_dropout, check_number, check_size, refuse_unknown
+from ...pretrained.setting_checks import StrictConfig, check_dropout, check_number, check_size, refuse_unknown
 from ...pretrained.transformers_versions import check_version
 from ...tokens.contexts import CONTEXT_RULES, WINDOW_SIZE
 from ...tokens.vocabulary import Vocabulary
@@ -30,7 +30,7 @@ OWN_CELL_CONTEXT_SIZE = 7  # the six cells and the position's own
 _DOWNLOAD_KEYWORDS = ("cache_dir", "force_download", "proxies", "local_files_only", "token", "revision", "subfolder")
 
 
-class PixelBytesConfig(PreTrainedConfig):
+class PixelBytesConfig(StrictConfig):
     """Settings that a checkpoint needs; the defaults are the paper's predictive model.
 
     Args:

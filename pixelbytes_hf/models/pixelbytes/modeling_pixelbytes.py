@@ -123,8 +123,16 @@ class PixelBytesModel(PixelBytesPreTrainedModel):
         use_cache: bool | None = None,
         output_hidden_states: bool | None = None,
         cache: Cache | None = None,
+        output_attentions: bool | None = None,
+        labels: Tensor | None = None,
     ) -> BaseModelOutputWithPast:
-        """Read sequences of contexts; arguments as of `aPxBySequenceModel.forward`."""
+        """Read sequences of contexts; arguments as of `aPxBySequenceModel.forward`.
+
+        `labels` are not looked at, so that what a tokenizer returns can be passed on whole.
+        """
+        refuse_attentions(output_attentions)
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("exactly one of input_ids and inputs_embeds must be given")
         vectors = self.embed(input_ids) if inputs_embeds is None else self._join_cells(inputs_embeds)
@@ -187,8 +195,13 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
         self.fc = nn.Linear(config.hidden_size, config.vocab_size * self.objective.predicted_cells, config.head_bias)
         self.post_init()
 
-    def get_output_embeddings(self) -> None:
-        """Return None: the head is not tied to the embedding and may hold several distributions."""
+    def get_output_embeddings(self) -> nn.Linear | None:
+        """Return the head, so that libraries can spare it; None where it holds a distribution for every cell."""
+        return self.fc if self.objective.predicted_cells == 1 else None
+
+    def set_output_embeddings(self, value: nn.Linear) -> None:
+        """Replace the head."""
+        self.fc = value
 
     @property
     def likelihood(self) -> str:
@@ -210,6 +223,7 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
         use_cache: bool | None = None,
         num_items_in_batch: Tensor | int | None = None,
         output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
         corruption: Mapping[str, Tensor] | None = None,
         cache: Cache | None = None,
     ) -> PixelBytesOutput:
@@ -224,7 +238,9 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
                 `context_width`).
             use_cache: Whether to return the state; by default if one is given, or in evaluation mode.
             num_items_in_batch: Number of targets to divide the loss by, where the batch is part of a larger one.
-            output_hidden_states: Whether to return the vectors between the mixer's layers.
+            output_hidden_states: Whether to return the vectors between the mixer's layers; by default the
+                configuration's `output_hidden_states`.
+            output_attentions: None or False: a mixer need not have attention, so no weights are returned.
             corruption: What was drawn for an objective that corrupts its input; see `corruption`.
             cache: What transformers calls `past_key_values` from 5.24 on.
 
@@ -232,6 +248,7 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
             ValueError: If the shapes do not fit, an id lies outside the vocabulary, or labels lack `input_ids` or, of
                 an objective that corrupts its input, `corruption`.
         """
+        refuse_attentions(output_attentions)
         embeds = inputs_embeds
         if corruption is not None:
             if not self.objective.is_corrupted:
@@ -303,11 +320,20 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
         return embedding
 
     def _predict(self, hidden: Tensor) -> Tensor:
-        # some mixers keep a wider type than the weights
         hidden = F.dropout(hidden, self.config.dropout, self.training)
-        logits = self.fc(hidden.to(self.fc.weight.dtype))
+        weight = self.fc.weight
+        # some mixers keep a wider type than the weights; quantised weights are no type to compute in
+        if isinstance(weight, Tensor) and weight.is_floating_point():
+            hidden = hidden.to(weight.dtype)
+        logits = self.fc(hidden)
         cells = self.objective.predicted_cells
         return logits if cells == 1 else logits.unflatten(-1, (cells, -1))
+
+
+def refuse_attentions(output_attentions: bool | None) -> None:
+    """Make sure that attention weights are not asked for; raises ValueError."""
+    if output_attentions:
+        raise ValueError("output_attentions must be None or False: a mixer need not have attention, got True")
 
 
 if not is_copy(__name__):
