@@ -3,8 +3,6 @@
 Knows no kind of mixer by name but where a configuration of transformers does not say it itself; knows no tensors.
 """
 
-from functools import cache
-
 from transformers import PreTrainedConfig
 
 
@@ -43,7 +41,9 @@ def sees_future(mixer: PreTrainedConfig) -> bool:
     """
     if isinstance(declared := getattr(mixer, "sees_future", None), bool):
         return declared or not getattr(mixer, "is_causal", True)
-    is_encoder = mixer.model_type not in _causal_model_types() or getattr(mixer, "is_decoder", True) is False
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+
+    is_encoder = mixer.model_type not in CAUSAL or getattr(mixer, "is_decoder", True) is False
     return is_encoder or not getattr(mixer, "is_causal", True)
 
 
@@ -57,10 +57,3 @@ def is_recurrent(mixer: PreTrainedConfig) -> bool:
     """
     kinds = set(getattr(mixer, "layer_types", None) or ["full_attention"])
     return mixer.model_type == "xlstm" or kinds <= {"pixelbytes_lstm_state", "linear_attention", "conv"}
-
-
-@cache
-def _causal_model_types() -> frozenset[str]:
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
-    return frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)

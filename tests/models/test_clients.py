@@ -1,0 +1,156 @@
+"""What libraries and people around transformers do with a model, a tokenizer and a configuration."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, pipeline
+
+from pixelbytes_hf import (
+    ActionPixelBytesTokenizer,
+    PixelBytesConfig,
+    PixelBytesLSTMConfig,
+    aPxBySequenceModel,
+)
+
+LLAMA = {"model_type": "llama", "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 32}
+
+
+def make_model(objective="predictive", **mixer):
+    torch.manual_seed(0)
+    settings = {"hidden_size": 16, "num_hidden_layers": 2, **mixer}
+    return aPxBySequenceModel(PixelBytesConfig(objective=objective, embedding_dim=24, mixer_config=settings)).eval()
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return ActionPixelBytesTokenizer()
+
+
+@pytest.fixture(scope="module")
+def encoding(tokenizer):
+    return tokenizer(text=["a small red beast", "hi"], padding=True, return_tensors="pt")
+
+
+# peft's own use of transformers
+PEFT_WARNS = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
+
+@PEFT_WARNS
+@pytest.mark.parametrize(("mixer", "targets"), [(LLAMA, "all-linear"), (LLAMA, ["q_proj", "v_proj"]), ({}, ["fc"])])
+def test_peft_trains_saves_loads_and_merges(mixer, targets, encoding, tmp_path):
+    peft = pytest.importorskip("peft")
+    base = make_model(**mixer)
+    plain = base(**encoding).logits
+    model = peft.get_peft_model(base, peft.LoraConfig(task_type="CAUSAL_LM", target_modules=targets))
+    assert torch.equal(model(**encoding).logits, plain)
+    optimiser = torch.optim.SGD([weight for weight in model.parameters() if weight.requires_grad], lr=1.0)
+    for _ in range(2):  # the first step moves only the half of an adapter that begins at zero
+        model.train()(**encoding).loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    tuned = model.eval()(**encoding).logits
+    assert not torch.allclose(tuned, plain, atol=1e-4)
+    model.save_pretrained(tmp_path)
+    loaded = peft.PeftModel.from_pretrained(make_model(**mixer), tmp_path).eval()
+    assert torch.equal(loaded(**encoding).logits, tuned)
+    torch.testing.assert_close(loaded.merge_and_unload()(**encoding).logits, tuned)
+
+
+@PEFT_WARNS
+def test_peft_in_the_trainer(tokenizer, tmp_path):
+    peft = pytest.importorskip("peft")
+    from transformers import Trainer, TrainingArguments
+
+    from pixelbytes_hf import TokenCorpus, WindowCollator, WindowDataset
+
+    record = tokenizer.encode_record(text="a small red beast jumping")[0]
+    windows = WindowDataset(TokenCorpus.from_records([record] * 4, tokenizer.tables), 16)
+    model = peft.get_peft_model(
+        make_model(**LLAMA), peft.LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear")
+    )
+    args = TrainingArguments(
+        tmp_path, max_steps=2, report_to="none", use_cpu=True, remove_unused_columns=False, disable_tqdm=True
+    )
+    result = Trainer(model, args, train_dataset=windows, data_collator=WindowCollator()).train()
+    assert np.isfinite(result.training_loss)
+    assert (tmp_path / "checkpoint-2" / "adapter_config.json").is_file()
+
+
+def test_feature_extraction_gives_a_vector_a_position(tokenizer):
+    model = AutoModel.from_config(make_model().config).eval()
+    vectors = np.array(pipeline("feature-extraction", model=model, tokenizer=tokenizer)("a red"))
+    inputs = tokenizer(text="a red", return_tensors="pt")
+    expected = model(**inputs).last_hidden_state.detach().numpy()  # labels go along and are not looked at
+    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [AutoModel, AutoModelForCausalLM])
+def test_hidden_states_are_returned_where_the_configuration_says_so(kind, encoding):
+    model = kind.from_config(make_model().config).eval()
+    assert model(**encoding).hidden_states is None
+    model.config.output_hidden_states = True
+    assert len(model(**encoding).hidden_states) == 3
+    assert model(**encoding, output_hidden_states=False).hidden_states is None
+
+
+@pytest.mark.parametrize("kind", [AutoModel, AutoModelForCausalLM])
+def test_attention_weights_are_refused(kind, encoding):
+    model = kind.from_config(make_model().config)
+    model(**encoding, output_attentions=False)
+    with pytest.raises(ValueError, match="output_attentions must be None or False"):
+        model(**encoding, output_attentions=True)
+
+
+def test_a_configuration_refuses_what_a_person_mistypes_and_keeps_what_a_checkpoint_holds(tmp_path, caplog):
+    with pytest.raises(ValueError, match="PixelBytesConfig has no keyword 'hiden_size'"):
+        PixelBytesConfig(hiden_size=3)
+    with pytest.raises(ValueError, match="PixelBytesLSTMConfig has no keyword 'gates'"):
+        PixelBytesConfig(mixer_config={"gates": 3})
+    model = make_model()
+    model.config.eos_token_id, model.config.of_a_later_version = 2, "x"
+    model.config.mixer_config.gates = 4
+    model.save_pretrained(tmp_path)
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert (loaded.config.eos_token_id, loaded.config.of_a_later_version) == (2, "x")
+    assert "PixelBytesConfig has settings that this version does not know" in caplog.text
+    assert "without effect: 'of_a_later_version'" in caplog.text and "without effect: 'gates'" in caplog.text
+    with pytest.raises(ValueError, match="has no keyword"):  # loading has left nothing behind
+        PixelBytesConfig(hiden_size=3)
+
+
+def test_a_mixers_configuration_is_saved_alone(tmp_path):
+    PixelBytesLSTMConfig(hidden_size=24).save_pretrained(tmp_path)
+    assert AutoConfig.from_pretrained(tmp_path).hidden_size == 24
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.ao.quantization:DeprecationWarning", "ignore:torch.quantize_per_tensor")
+def test_dynamic_int8_stays_close(encoding):
+    model = make_model()
+    plain = model(**encoding).logits
+    quantised = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+    assert (quantised(**encoding).logits - plain).abs().max() < 0.1
+
+
+def test_the_head_can_be_found_and_replaced(encoding):
+    model = make_model()
+    assert model.get_output_embeddings() is model.fc
+    model.set_output_embeddings(torch.nn.Linear(16, 151))
+    assert model(**encoding).logits.shape[-1] == 151
+    assert make_model("autoregressive").get_output_embeddings() is None
+
+
+# torch's own list of an LSTM's weights is made anew while it is traced
+@pytest.mark.filterwarnings("ignore:The tensor attributes .*_flat_weights")
+@pytest.mark.parametrize("mixer", [{}, LLAMA], ids=["lstm", "llama"])
+def test_export_and_compile_take_an_attention_mask(mixer, encoding):
+    model = make_model(**mixer)
+    inputs = {name: encoding[name] for name in ("input_ids", "attention_mask")} | {"use_cache": False}
+    program = torch.export.export(model, (), inputs)
+    mask, plain = encoding["attention_mask"].bool(), model(**inputs).logits
+    torch.testing.assert_close(program.module()(**inputs).logits[mask], plain[mask])
+    whole = {**inputs, "attention_mask": torch.ones_like(encoding["attention_mask"])}
+    torch.testing.assert_close(program.module()(**whole).logits, model(**whole).logits)
+    torch._dynamo.reset()
+    with torch.no_grad(), torch._dynamo.config.patch(allow_rnn=True):  # torch compiles around its LSTM otherwise
+        explained = torch._dynamo.explain(model)(**inputs)
+    assert explained.graph_count == 1, explained.break_reasons
