@@ -16,7 +16,6 @@ from .card_facts import CardFacts
 from .records import Json
 
 TEMPLATE_NAME = "model_card.md.jinja"
-MATCHED_BITS = "matched_bits"
 _TABLE, _BAR = re.compile(r"^\|.*(?:\n\|.*)*", re.MULTILINE), re.compile(r"(?<!\\)\|")
 _ACTIVE = re.compile(r"([\\`*<>\[\]|&#]|^[-+=])")  # what Markdown could read as HTML, links, code, cells or headings
 
@@ -36,8 +35,9 @@ def render_model_card(facts: CardFacts) -> str:
     # the output is Markdown, in which HTML's escapes would show
     environment = Environment(undefined=StrictUndefined, finalize=_present, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"md": inert, "code": _code, "json": json.dumps, "number": _number, "share": _share}
+    environment.filters["filled"] = _filled
     template = (files(__package__) / TEMPLATE_NAME).read_text(encoding="utf-8")
-    lines = [line.rstrip() for line in environment.from_string(template).render(_view(facts)).strip().splitlines()]
+    lines = [line.rstrip() for line in environment.from_string(template).render(asdict(facts)).strip().splitlines()]
     body = "\n".join(line for n, line in enumerate(lines) if line or lines[n - 1])
     text = f"---\n{_metadata(facts)}\n---\n\n{_TABLE.sub(_align, body)}\n"
     ModelCard(text, ignore_metadata_errors=False)
@@ -67,6 +67,10 @@ def _share(value: float) -> str:
     return f"{value:.1%}"
 
 
+def _filled(segment: Json) -> Json:
+    return {name: value for name, value in segment.items() if value not in (None, False)}
+
+
 def _align(table: re.Match[str]) -> str:
     return align_table([[cell.strip() for cell in _BAR.split(row)[1:-1]] for row in table[0].splitlines()])
 
@@ -75,19 +79,6 @@ def _present(value: Any) -> Any:
     if value is None:
         raise ValueError("card must hold no missing value, got None")
     return value
-
-
-def _view(facts: CardFacts) -> Json:
-    """Return what the template names: the facts, and what follows from them."""
-    segments = facts.layout["segments"]
-    rest = [{name: value for name, value in each.items() if value not in (None, False)} for each in segments[1:]]
-    place = json.dumps(facts.repo_id or f"runs/{facts.name}")
-    return {
-        **asdict(facts),
-        "modalities": [segment["modality"] for segment in segments],
-        "layout_code": json.dumps({"segments": rest}),
-        "place": f"{place}, subfolder={json.dumps(facts.subfolder)}" if facts.subfolder else place,
-    }
 
 
 def _metadata(facts: CardFacts) -> str:
@@ -121,13 +112,14 @@ def _eval_results(facts: CardFacts, task: str) -> list[Any]:
 
     result, name = facts.evaluation["result"], facts.dataset["name"] or "corpus"
     bound = ", upper bound" if result["likelihood"] == "upper bound" else ""
-    metrics = []
-    for kind in (kind for kind in TABLE_KINDS if kind in result["matched"]):
-        label = "all tokens" if kind == "all" else f"{kind.replace('_', ' ')} tokens"
-        kind_type = MATCHED_BITS if kind == "all" else f"{MATCHED_BITS}_{kind}"
-        metrics.append((kind_type, f"Bits per new token, {label}{bound}", result["matched"][kind]["bits"]))
-    if metrics:
-        metrics.append(("accuracy", "Accuracy of new tokens", result["matched"]["all"]["accuracy"]))
+    matched = {kind: result["matched"][kind] for kind in TABLE_KINDS if kind in result["matched"]}
+    metrics = [
+        (f"matched_bits_{kind}", f"Bits per new token, {kind.replace('_', ' ')} tokens{bound}", row["bits"])
+        for kind, row in matched.items()
+    ]
+    if matched:
+        metrics[0] = ("matched_bits", *metrics[0][1:])
+        metrics.append(("accuracy", "Accuracy of new tokens", matched["all"]["accuracy"]))
     elif "hidden" in result:
         metrics.append(("hidden_accuracy", "Accuracy of hidden tokens", result["hidden"]["accuracy"]))
     else:

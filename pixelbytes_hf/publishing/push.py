@@ -195,11 +195,13 @@ def _write_index(folder: Path, repo_id: str, files: Iterable[str]) -> None:
         repo_id: Its name.
         files: Paths in it.
     """
-    homes = sorted({path.rpartition("/")[0] for path in files if path.rpartition("/")[2] == "config.json"})
+    homes = {path.rpartition("/")[0] for path in files if path.rpartition("/")[2] == "config.json"}
     if "" in homes:
         (folder / CARD_NAME).unlink(missing_ok=True)
         return
-    (folder / CARD_NAME).write_text(render_index(repo_id, homes), encoding="utf-8")
+    # others may have written into the repository: what is no name that push takes could be read as Markdown
+    named = sorted(home for home in homes if _SUBFOLDER.fullmatch(home))
+    (folder / CARD_NAME).write_text(render_index(repo_id, named), encoding="utf-8")
 
 
 def render_index(repo_id: str, subfolders: Sequence[str]) -> str:

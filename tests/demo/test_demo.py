@@ -543,7 +543,7 @@ def test_pages_of_other_media_are_built_and_call_nobody(run, monkeypatch):
 
 
 def test_a_space_holds_all_it_needs(run_folder, tmp_path, capsys):
-    assert main(["demo", str(run_folder), "--space", str(tmp_path / "space"), "--title", "Tiny beasts"]) == 0
+    assert main(["demo", str(run_folder), "--space", str(tmp_path / "space"), "--title", "Tiny <b>beasts"]) == 0
     space = tmp_path / "space"
     names = {str(path.relative_to(space)) for path in space.rglob("*") if path.is_file()}
     assert {"app.py", "README.md", "requirements.txt", "dataset_builder/signals.py"} <= names
@@ -551,7 +551,8 @@ def test_a_space_holds_all_it_needs(run_folder, tmp_path, capsys):
     assert not any("checkpoint-" in name or name.endswith(("optimizer.pt", ".pyc")) for name in names)
     assert f"in {len(names)} files" in capsys.readouterr().out
     card = (space / "README.md").read_text()
-    assert "title: Tiny beasts" in card and "sdk: gradio" in card and "app_file: app.py" in card
+    assert "title: Tiny <b>beasts" in card and "\n# Tiny &lt;b&gt;beasts\n" in card
+    assert "sdk: gradio" in card and "app_file: app.py" in card
     assert "{{" not in card and "None" not in card and "nan" not in card.split()
     lines = (space / "requirements.txt").read_text().splitlines()
     assert lines == requirements() and any(line.startswith("gradio") for line in lines)

@@ -258,9 +258,8 @@ def test_missing_value_is_refused(facts):
 
 
 def test_undefined_name_in_the_template_is_refused(facts, monkeypatch):
-    view = cards._view
-    monkeypatch.setattr(cards, "_view", lambda f: {k: v for k, v in view(f).items() if k != "place"})
-    with pytest.raises(jinja2.UndefinedError, match="place"):
+    monkeypatch.setattr(cards, "asdict", lambda facts: {k: v for k, v in asdict(facts).items() if k != "preset"})
+    with pytest.raises(jinja2.UndefinedError, match="preset"):
         render_model_card(facts)
 
 

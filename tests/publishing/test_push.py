@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pixelbytes_hf.hub.plain_files import list_plain_files
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from pixelbytes_hf.publishing.export import check_travels, write_checkpoint, write_code
-from pixelbytes_hf.publishing.push import assemble, render_index
+from pixelbytes_hf.publishing.push import _write_index, assemble, render_index
 from pixelbytes_hf.runs.files import read_json
 from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.training.builders import build_config, build_tokenizer
@@ -448,3 +449,10 @@ def test_refused_listing_is_no_empty_repository(monkeypatch, status, files):
 def test_index_names_every_folder():
     text = render_index("user/many", ["a", "b/c"])
     assert "# many" in text and "(a/README.md)" in text and "(b/c/README.md)" in text and '"subfolder": "a"' in text
+
+
+def test_index_names_no_folder_that_could_be_read_as_markdown(tmp_path):
+    files = ["a/config.json", "](javascript:x)/config.json", "<b>/config.json", "b/../config.json"]
+    _write_index(tmp_path, "user/many", files)
+    text = (tmp_path / "README.md").read_text()
+    assert re.findall(r"^- .*README.*", text, re.MULTILINE) == ["- [`a`](a/README.md)"]
