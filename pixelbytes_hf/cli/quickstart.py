@@ -67,7 +67,7 @@ def draw_figures(folder: Path, run: Run, real: Any, created: list[DecodedRecord]
     shown = zip(real["text"], real["pixels"], created, strict=True)
     rows = [SheetRow(text, _real_frames(picture), made.frames) for text, picture, made in shown]
     draw_contact_sheet(rows[:NUM_SHOWN], folder / "contact_sheet.png")
-    cries = {"real": _through_tokenizer(run, real[0]).sound, "generated": created[0].sound}
+    cries = {"real": _cry(_through_tokenizer(run, real[0])), "generated": _cry(created[0])}
     draw_sounds(cries, folder / "cries.png")
     references = {f"{name} (test)": results[name]["matched"]["all"]["bits"] for name in SHOWN_BASELINES}
     history = read_json(folder / "run" / HISTORY_NAME)
@@ -85,9 +85,9 @@ def measure_agreement(run: Run, real: Any, created: list[DecodedRecord]) -> dict
     from dataset_builder.agreement import agreement_bounds, attribute_agreement
 
     passed = [_through_tokenizer(run, row) for row in real]
-    texts, rate = list(real["text"]), round(passed[0].sound["sampling_rate"])
-    real_media = [record.frames for record in passed], [record.sound["array"] for record in passed]
-    made_media = [record.frames for record in created], [record.sound["array"] for record in created]
+    texts, rate = list(real["text"]), round(_cry(passed[0])["sampling_rate"])
+    real_media = [record.frames for record in passed], [_cry(record)["array"] for record in passed]
+    made_media = [record.frames for record in created], [_cry(record)["array"] for record in created]
     bounds = agreement_bounds(texts, *real_media, rate)
     return {"num_prompts": len(texts), "generated": attribute_agreement(texts, *made_media, rate), **bounds}
 
@@ -95,6 +95,11 @@ def measure_agreement(run: Run, real: Any, created: list[DecodedRecord]) -> dict
 def _through_tokenizer(run: Run, row: dict[str, Any]) -> DecodedRecord:
     encoding = run.tokenizer(image=row["pixels"], audio=row["audio"])
     return run.tokenizer.decode_modalities(encoding["labels"], encoding.segments[0])
+
+
+def _cry(record: DecodedRecord) -> dict[str, Any]:
+    assert record.sound is not None, "every record of the embedded corpus has a cry"
+    return record.sound
 
 
 def _real_frames(picture: dict[str, Any]) -> Any:

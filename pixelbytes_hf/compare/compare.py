@@ -85,7 +85,7 @@ def compare(
                 done[job.label] = read_json(folders.result(job.label))
             else:
                 failures[job.label] = {"preset": job.name, "seed": job.seed, "reason": reason}
-    result = {
+    result: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "settings": dataclasses.asdict(settings),
         "presets": {name: plan.to_dict() for name, plan in plans.items()},
@@ -215,7 +215,8 @@ def _run_processes(
     jobs: Sequence[Job], folders: Folders, num_processes: int, bar: Any
 ) -> Iterator[tuple[Job, str | None]]:
     """Run each job in a process of its own, so many at a time, and yield those that end."""
-    waiting, running = list(jobs), {}
+    waiting = list(jobs)
+    running: dict[subprocess.Popen[bytes], Job] = {}
     threads = max((os.cpu_count() or 1) // num_processes, 1)
     try:
         while waiting or running:

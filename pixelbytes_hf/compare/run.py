@@ -63,7 +63,8 @@ class Job:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able settings; the inverse of `from_dict`."""
-        return json.loads(json.dumps(asdict(self)))
+        content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return content
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> "Job":

@@ -105,7 +105,7 @@ def locate_pixel(ids: Ids, tables: Vocabulary, *, frame: int, row: int, column: 
             if not (0 <= frame < num_frames and 0 <= row < num_rows and 0 <= column < num_columns - 1):
                 size = f"{num_frames} frames of {num_rows} x {num_columns - 1}"
                 raise ValueError(f"no pixel at frame {frame}, row {row}, column {column} of {size}")
-            return start + (frame * num_rows + row) * num_columns + column
+            return int(start + (frame * num_rows + row) * num_columns + column)
         start += segment.ids.size
     raise ValueError("the stream has no picture")
 

@@ -165,7 +165,7 @@ def _tokens_kept(run: Run, wish: Wish) -> int:
         raise ValueError(f"rows_kept must be in 1..{height - 1}, the picture's rows but one, got {wish.rows_kept}")
     if at < len(segments) - 1:
         raise ValueError("a picture that is to be finished must be the last of what is given: the cry comes after it")
-    return sum(segment.ids.size for segment in segments[:at]) + (wish.rows_kept or 0) * width
+    return sum(segment.ids.size for segment in segments[:at]) + (wish.rows_kept or 0) * int(width)
 
 
 def watch(

@@ -78,7 +78,7 @@ class StaticBaseline(ABC):
         """Learn from training rows."""
 
     @abstractmethod
-    def distribution(self, contexts: Ids, modalities: NDArray[Any]) -> Floats:
+    def distribution(self, contexts: Ids, modalities: NDArray[np.uint8]) -> Floats:
         """Return the probability of every id, (U, V), after contexts (U, N) in segments of modalities (U,)."""
 
     def predict(self, rows: TokenTable) -> Prediction:
@@ -110,7 +110,7 @@ class UniformBaseline(StaticBaseline):
         self._size = rows.vocabulary.size
         return self
 
-    def distribution(self, contexts: Ids, modalities: NDArray[Any]) -> Floats:
+    def distribution(self, contexts: Ids, modalities: NDArray[np.uint8]) -> Floats:
         """Return 1 / V, (U, V)."""
         return np.full((len(contexts), self._size), 1.0 / self._size)
 
@@ -128,7 +128,7 @@ class MarginalBaseline(StaticBaseline):
         self._marginals = modality_marginals(rows)
         return self
 
-    def distribution(self, contexts: Ids, modalities: NDArray[Any]) -> Floats:
+    def distribution(self, contexts: Ids, modalities: NDArray[np.uint8]) -> Floats:
         """Return the marginal of each modality, (U, V)."""
         return self._marginals[modalities]
 
@@ -162,7 +162,7 @@ class CopyBaseline(StaticBaseline):
                 self._weights[modality] = _copy_weight(hits, int(inside.sum()), self._marginals[modality])
         return self
 
-    def distribution(self, contexts: Ids, modalities: NDArray[Any]) -> Floats:
+    def distribution(self, contexts: Ids, modalities: NDArray[np.uint8]) -> Floats:
         """Return the mixture, (U, V)."""
         weights = self._weights[modalities]
         mixture = (1.0 - weights[:, None]) * self._marginals[modalities]
@@ -192,7 +192,7 @@ class TableBaseline(StaticBaseline):
         self._tables = [np.unique(key * self._size + rows.ids, return_counts=True) for key in keys]
         return self
 
-    def distribution(self, contexts: Ids, modalities: NDArray[Any]) -> Floats:
+    def distribution(self, contexts: Ids, modalities: NDArray[np.uint8]) -> Floats:
         """Return the blend of all orders, (U, V)."""
         blend = np.full((len(contexts), self._size), 1.0 / self._size)
         for order, (pairs, counts) in enumerate(self._tables):

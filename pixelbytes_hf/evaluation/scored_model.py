@@ -12,8 +12,11 @@ class ScoredModel(Protocol):
 
     config: Any
     objective: Objective
-    device: torch.device
     training: bool
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
 
     @property
     def likelihood(self) -> str:

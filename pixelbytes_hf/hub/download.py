@@ -53,8 +53,16 @@ def fetch_folder(
     def attempt() -> Path:
         # the commit is asked for first: given a branch, the client falls back on an old snapshot without a word
         commit = newest_commit(api, repo_id, repo_type, revision)
-        options = {"allow_patterns": allow_patterns, "cache_dir": cache_dir, "token": token}
-        folder = Path(snapshot_download(repo_id, repo_type=repo_type, revision=commit, **options))
+        folder = Path(
+            snapshot_download(
+                repo_id,
+                repo_type=repo_type,
+                revision=commit,
+                allow_patterns=allow_patterns,
+                cache_dir=cache_dir,
+                token=token,
+            )
+        )
         found = api.verify_repo_checksums(repo_id, repo_type=repo_type, revision=commit, cache_dir=cache_dir)
         missing = filter_repo_objects(found.missing_paths, allow_patterns=allow_patterns)
         _take_out(folder, [fault["path"] for fault in found.mismatches], list(missing))

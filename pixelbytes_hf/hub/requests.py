@@ -165,7 +165,7 @@ def _seconds_to_wait(error: BaseException, attempt: int) -> float | None:
     asked = _retry_after_seconds(error)
     if asked > LONGEST_RETRY_AFTER_SECONDS:
         return None
-    return max(asked, min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt))
+    return max(asked, min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0**attempt))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -189,5 +189,5 @@ def read_hidden(model: Any, drafts: Sequence[Draft]) -> Tensor:
     is_hidden = stack_padded([draft.hidden for draft in drafts], False)
     mask = None if is_real.all() else torch.from_numpy(is_real).to(model.device)
     outputs = model(input_ids=torch.from_numpy(rows).to(model.device), attention_mask=mask, use_cache=False)
-    logits = model.objective.new_token_logits(outputs.logits)
+    logits: Tensor = model.objective.new_token_logits(outputs.logits)
     return logits[torch.from_numpy(is_hidden).to(model.device)]

@@ -15,6 +15,7 @@ from ..evaluation.figures import SheetRow, draw_contact_sheet, draw_sounds
 from ..generation.layout import Layout, SegmentLayout
 from ..runs.files import write_json
 from ..runs.run_folder import CRY_NAME, DEFAULT_RATE_HZ, LARGE_NAME, Run, write_media
+from ..tokens.grid import Modality
 from ..tokens.media import composite_on_white, read_frames
 from ..tokens.record import DecodedRecord
 
@@ -36,7 +37,7 @@ class Prompts:
         keep: Tokens of each that are given, or None for all.
     """
 
-    medium: str
+    medium: Modality
     values: list[Any]
     keep: int | None = None
 

@@ -69,7 +69,7 @@ class Run:
             model = aPxBySequenceModel.from_pretrained(folder).eval()
         except SafetensorError as error:
             raise ValueError(f"the weights in {str(folder)!r} cannot be read: {error}") from error
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
         model.config.check_vocabulary(tokenizer.tables)
         return cls(model, tokenizer, load_layout(folder))
 
@@ -143,7 +143,7 @@ class Run:
         Raises:
             ValueError: If there is no prompt, or it cannot be continued as the layout asks.
         """
-        given = {
+        given: dict[str, Any] = {
             name: value for name, value in (("text", text), ("image", image), ("audio", audio)) if value is not None
         }
         prompts = self.tokenizer(

@@ -35,7 +35,7 @@ class Places(NamedTuple):
     @property
     def is_separator(self) -> Mask:
         """Whether a separator stands at each position, (L,)."""
-        return (self.kinds == ROW_END) | (self.kinds == SEGMENT_END)
+        return np.isin(self.kinds, (ROW_END, SEGMENT_END))
 
 
 def locate_places(shapes: Sequence[Shape]) -> Places:

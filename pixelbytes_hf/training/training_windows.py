@@ -1,9 +1,5 @@
 """The windows that a run trains and validates on, as its settings and its objective say."""
 
-from typing import Any
-
-from torch.utils.data import Dataset
-
 from ..data.augmentation import Augmentation
 from ..data.corpus import TokenCorpus
 from ..data.last_token_windows import LastTokenWindows
@@ -21,7 +17,7 @@ def make_windows(
     settings: TrainingConfig,
     objective: type[Objective],
     config: PixelBytesConfig | None = None,
-) -> Dataset[Any]:
+) -> WindowDataset | LastTokenWindows:
     """Return the training windows that settings and objective describe.
 
     With an objective that reads a window for every token, one token of every `stride` is the target of a window.
@@ -63,7 +59,7 @@ def make_windows(
 
 def make_validation_windows(
     corpus: TokenCorpus, settings: TrainingConfig, objective: type[Objective], config: PixelBytesConfig
-) -> Dataset[Any]:
+) -> WindowDataset | LastTokenWindows:
     """Return windows that hold every token once, or `VALIDATION_DRAWS` times where something is drawn for them.
 
     With an objective that reads a window for every token, one token of every `stride` is a target, the same for every

@@ -5,6 +5,9 @@ Load it with
 no network is needed. One import per line, as `evaluate` reads them with a regular expression.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import datasets
 import evaluate
 import numpy as np
@@ -26,10 +29,10 @@ Returns:
 """
 
 
-class AttributeAgreement(evaluate.Metric):
+class AttributeAgreement(evaluate.Metric):  # type: ignore[misc]  # evaluate comes without types
     """Agreement of sprites and cries with sentences."""
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         frames = datasets.Value("uint8")
         for _axis in "THWC":
             frames = datasets.Sequence(frames)
@@ -42,16 +45,16 @@ class AttributeAgreement(evaluate.Metric):
             features=datasets.Features({"predictions": media, "references": datasets.Value("string")}),
         )
 
-    def add(self, *, prediction=None, reference=None, **kwargs):
+    def add(self, *, prediction: Any = None, reference: str | None = None, **kwargs: Any) -> None:
         """Add a record."""
         super().add(prediction=_plain(prediction), reference=reference, **kwargs)
 
-    def add_batch(self, *, predictions=None, references=None, **kwargs):
+    def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
         """Add records."""
         plain = None if predictions is None else [_plain(media) for media in predictions]
         super().add_batch(predictions=plain, references=references, **kwargs)
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Sequence[Any], references: Sequence[str]) -> dict[str, float]:
         frames = [_array(media["frames"], np.uint8) for media in predictions]
         sounds = [_array(media["sound"], np.float32) for media in predictions]
         rates = [media["sampling_rate"] for media in predictions]
@@ -67,7 +70,7 @@ class AttributeAgreement(evaluate.Metric):
         )
 
 
-def _plain(media):
+def _plain(media: Any) -> dict[str, Any]:
     """Return lists in place of arrays: those of several axes are not written after a record that has none."""
     names = ["frames", "sampling_rate", "sound"]
     if not isinstance(media, dict) or sorted(media) != names:
@@ -76,5 +79,5 @@ def _plain(media):
     return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in media.items()}
 
 
-def _array(values, dtype):
+def _array(values: Any, dtype: type[np.generic]) -> Any:
     return None if values is None else np.asarray(values, dtype)

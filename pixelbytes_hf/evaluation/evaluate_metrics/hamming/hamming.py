@@ -5,6 +5,9 @@ Load it with
 no network is needed. One import per line, as `evaluate` reads them with a regular expression.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import datasets
 import evaluate
 import numpy as np
@@ -25,10 +28,10 @@ Returns:
 """
 
 
-class Hamming(evaluate.Metric):
+class Hamming(evaluate.Metric):  # type: ignore[misc]  # evaluate comes without types
     """Share of differing tokens."""
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         ids = datasets.Sequence(datasets.Value("int64"))
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
@@ -37,7 +40,7 @@ class Hamming(evaluate.Metric):
             features=datasets.Features({"predictions": ids, "references": ids}),
         )
 
-    def _compute(self, predictions, references):
+    def _compute(self, predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, Any]:
         if not len(references):
             raise ValueError("references must hold at least one record, got none")
         pairs = zip(references, predictions, strict=True)

@@ -5,6 +5,9 @@ Load it with
 no network is needed. One import per line, as `evaluate` reads them with a regular expression.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import datasets
 import evaluate
 import numpy as np
@@ -33,10 +36,10 @@ _CITATION = """\
 """
 
 
-class MatchedBits(evaluate.Metric):
+class MatchedBits(evaluate.Metric):  # type: ignore[misc]  # evaluate comes without types
     """Bits per new token."""
 
-    def _info(self):
+    def _info(self) -> evaluate.MetricInfo:
         features = {
             "predictions": datasets.Sequence(datasets.Value("float64")),
             "references": datasets.Sequence(datasets.Value("int64")),
@@ -48,16 +51,17 @@ class MatchedBits(evaluate.Metric):
             features=datasets.Features(features),
         )
 
-    def _compute(self, predictions, references, vocabulary="paper"):
+    def _compute(
+        self, predictions: Sequence[Any], references: Sequence[Any], vocabulary: Any = "paper"
+    ) -> dict[str, Any]:
         if not len(references):
             raise ValueError("references must hold at least one record, got none")
         lengths = [(len(one), len(other)) for one, other in zip(predictions, references, strict=True)]
         for index, (given, expected) in enumerate(lengths):
             if given != expected:
                 raise ValueError(f"record {index} must have a prediction per token, got {given} for {expected}")
-        tables = (
-            Vocabulary.from_preset(vocabulary) if isinstance(vocabulary, str) else Vocabulary.from_dict(vocabulary)
-        )
+        is_tables = isinstance(vocabulary, Mapping)
+        tables = Vocabulary.from_dict(vocabulary) if is_tables else Vocabulary.from_preset(vocabulary)
         ids = np.concatenate([np.asarray(record, np.int64) for record in references])
         if not ids.size or ids.min() < 0 or ids.max() >= tables.size:
             got = f"{ids.min()}..{ids.max()}" if ids.size else "none"
