@@ -4,10 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 QUICKSTART := outputs/quickstart
 NEWEST := transformers datasets huggingface-hub pillow numpy gradio
-# the layers below transformers' own classes, whose stubs do not survive strict checking
-TYPED := $(addprefix pixelbytes_hf/,$(addsuffix .py,version vocabulary palette grid wide_context contexts media \
-	text_codec pixel_codec level_codec record metrics similarity schedules checkpoints presets presets_paper \
-	presets_small compare_settings layout augmentation window_ends published_first legacy_first))
 POKEAPI ?= ../shared/data/pokeapi
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -40,7 +36,7 @@ newest:
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/mypy --strict --follow-imports=silent $(TYPED) dataset_builder
+	$(BIN)/mypy
 
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/windows.py

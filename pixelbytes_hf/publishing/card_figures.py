@@ -37,10 +37,10 @@ def find_figures(
         evaluation = _find_file(folder)
         if evaluation is None:
             return _last_validation(records, parameters), []
-    if isinstance(evaluation, str | Path):
-        stem, evaluation = Path(evaluation).stem, read_json(evaluation)
-        split = stem.removeprefix("evaluation-") if stem.startswith("evaluation-") else split
-    result, references, tables = _select_results(evaluation)
+    content = evaluation if isinstance(evaluation, Mapping) else read_json(evaluation)
+    if isinstance(evaluation, str | Path) and (stem := Path(evaluation).stem).startswith("evaluation-"):
+        split = stem.removeprefix("evaluation-")
+    result, references, tables = _select_results(content)
     split_of = {part["fingerprint"]: name for name, part in records[RECORD_NAME]["data"].items()}
     split = split_of.get(result.get("corpus", {}).get("fingerprint"), split)
     return {"split": split, "result": result, "references": references}, tables
