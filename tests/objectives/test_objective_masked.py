@@ -212,7 +212,7 @@ def test_two_processes_equal_one(tmp_path):
         "from test_objective_masked import run\n"
         "run(sys.argv[1], batch_size=int(sys.argv[4]), num_records=8)\n"  # 16 windows: batches are full
     )
-    paths = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     for start, name, batch in (([sys.executable], "one", 4), (launch, "two", 2)):
