@@ -1,4 +1,4 @@
-"""What counting alone reaches on held-out real sprites: the adaptive count coder and the other baselines.
+"""What counting alone reaches on held-out real sprites: the adaptive n-gram model and the other baselines.
 
 The pictures only, all frames, NES colours, slicing 2: 28 sprites to count, 4 held out. The first split takes the first
 32 files by name; how hard four sprites are varies a lot, so more splits are drawn from all sprites, no evolution
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from pixelbytes_hf.evaluation.adaptive_ngram import CountCoder
+from pixelbytes_hf.evaluation.adaptive_ngram import AdaptiveNgram
 from pixelbytes_hf.evaluation.baselines import CopyBaseline, TableBaseline
 from pixelbytes_hf.evaluation.evaluation import evaluate_baselines
 from pixelbytes_hf.tokens.grid import Ids, Shape, flatten
@@ -71,9 +71,9 @@ def draw_split(paths: list[Path], families: dict[int, int], seed: int) -> tuple[
 def measure(train: list[Path], test: list[Path]) -> dict[str, dict[str, float]]:
     """Return figures of each baseline on the held-out sprites."""
     baselines = [
-        CountCoder(),
+        AdaptiveNgram(),
         TableBaseline((1, 4, 5), "counts over cells 1, 4, 5"),
-        CopyBaseline(1, "copy the frame before"),
+        CopyBaseline((1,), "copy the frame before"),
     ]
     found = evaluate_baselines(SpriteCorpus(train), SpriteCorpus(test), baselines=baselines, progress=False)
     return {

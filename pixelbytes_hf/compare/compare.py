@@ -23,7 +23,7 @@ from ..data.corpus import TokenCorpus
 from ..data.tokenize_dataset import COLUMNS, tokenize_dataset
 from ..evaluation.evaluation import evaluate_baselines, write_results
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
-from ..runs.files import read_json, write_json
+from ..runs.files import find_differences, read_json, write_json
 from ..training.builders import build_tokenizer
 from ..training.presets import Preset, get_preset
 from .report import write_report
@@ -184,20 +184,13 @@ def _find_finished(jobs: Iterable[Job], folders: Folders) -> dict[str, Any]:
         if folders.result(job.label).is_file():
             found[job.label] = read_json(folders.result(job.label))
             # read as a job, so that settings of before have today's names
-            _check_same(Job.from_dict(found[job.label]["job"]).to_dict(), job.to_dict(), job.label)
+            before = Job.from_dict(found[job.label]["job"]).to_dict()
+            for place, old, new in find_differences(before, job.to_dict()):
+                raise ValueError(
+                    f"the finished run had other settings: {job.label}.{place} was {old!r}, got {new!r}; expected the "
+                    "same, or another output folder"
+                )
     return found
-
-
-def _check_same(old: Mapping[str, Any], new: Mapping[str, Any], place: str) -> None:
-    for name in sorted(old.keys() | new.keys()):
-        before, after = old.get(name), new.get(name)
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            _check_same(before, after, f"{place}.{name}")
-        elif before != after:
-            raise ValueError(
-                f"the finished run had other settings: {place}.{name} was {before!r}, got {after!r}; expected the "
-                "same, or another output folder"
-            )
 
 
 def _run_here(jobs: Iterable[Job], folders: Folders, bar: Any) -> Iterator[tuple[Job, str | None]]:

@@ -34,6 +34,11 @@ class Records(Protocol):
         """Return the raster stream of one record and its segments' shapes."""
 
 
+def record_lengths(corpus: Records) -> list[int]:
+    """Return the number of tokens of every record."""
+    return [len(corpus.record(index)[0]) for index in range(corpus.num_records)]
+
+
 class TokenCorpus:
     """The records of a corpus as one flat stream of ids with a table of segments.
 
@@ -83,7 +88,7 @@ class TokenCorpus:
 
     @property
     def num_tokens(self) -> int:
-        """Ids of all records together, end marks included."""
+        """Ids of all records together, separators included."""
         return len(self.ids)
 
     @property
@@ -91,18 +96,13 @@ class TokenCorpus:
         """Number of records, R."""
         return len(self.offsets) - 1
 
-    @property
-    def num_bytes(self) -> int:
-        """Memory or disk space of the arrays, in bytes."""
-        return self.ids.nbytes + self.segments.nbytes + self.first_segments.nbytes + self.offsets.nbytes
-
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of vocabulary, shapes and ids, in hex: the same for equal corpora on any machine."""
         digest = hashlib.sha256(json.dumps(self.vocabulary.to_dict(), sort_keys=True).encode())
         for array in (self.first_segments.astype("<i8"), self.segments.astype("<i4")):
             digest.update(array.tobytes())
-        step = 1 << 24
+        step = 1 << 24  # in parts, as the ids may be mapped from disk
         for start in range(0, len(self.ids), step):
             digest.update(self.ids[start : start + step].astype(self.ids.dtype.newbyteorder("<")).tobytes())
         return digest.hexdigest()
@@ -147,12 +147,8 @@ class TokenCorpus:
             ValueError: If a file is cut short, or of another format version.
         """
         header = json.loads((Path(folder) / "corpus.json").read_text())
-        if header["format_version"] != FORMAT_VERSION:
-            found = header["format_version"]
+        if (found := header["format_version"]) != FORMAT_VERSION:
             raise ValueError(f"{str(folder)!r} has format_version {found}, expected {FORMAT_VERSION}")
-        return cls(
-            ids=np.load(Path(folder) / "ids.npy", mmap_mode="r"),
-            segments=np.load(Path(folder) / "segments.npy"),
-            first_segments=np.load(Path(folder) / "first_segments.npy"),
-            vocabulary=Vocabulary.from_dict(header["vocabulary"]),
-        )
+        ids = np.load(Path(folder) / "ids.npy", mmap_mode="r")
+        segments, first_segments = (np.load(Path(folder) / f"{name}.npy") for name in ("segments", "first_segments"))
+        return cls(ids, segments, first_segments, Vocabulary.from_dict(header["vocabulary"]))

@@ -115,12 +115,6 @@ class WindowDataset(Dataset[dict[str, Ids]]):
         """Windows, each counted once."""
         return len(self._record_of_window)
 
-    @property
-    def num_bytes(self) -> int:
-        """Memory of the window index, in bytes, the corpus not counted."""
-        tables = (self._first_window, self._record_of_window, self._visits)
-        return sum(table.nbytes for table in tables if table is not None)
-
     def __len__(self) -> int:
         """Return the number of windows of an epoch, repeats and prefix_windows counted; prefix_windows come last."""
         num_visits = self.num_windows if self._visits is None else len(self._visits)

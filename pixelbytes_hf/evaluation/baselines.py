@@ -1,17 +1,16 @@
-"""Trivial predictors that a model has to beat: uniform, marginal, copies, and tables of counts over context cells.
+"""Trivial predictors that a model has to beat: uniform, marginal, copies, and n-gram tables over context cells.
 
-Each is fitted on training rows and gives every token of other rows a probability and a guess, from the same context
-cells that a model reads (and, marginal and copies, the modality, which a layout tells a model too). The adaptive
-coder is in `count_coder`. Knows ids and contexts; knows nothing about models.
+Each is fitted on training tokens and gives every token of another table a probability and a guess, from the same
+context cells that a model reads (and, marginal and copies, the modality, which a layout tells a model too). The
+adaptive n-gram model is in `adaptive_ngram`.
 
 Shapes: L positions, N context cells, U distinct contexts, V vocabulary, M modalities.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, NamedTuple, Protocol, Self
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,27 +22,28 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 CHUNK = 4096
 EM_STEPS = 100
+FRAME_BEFORE, ABOVE, LEFT = 1, 4, CONTEXT_SIZE - 1
 
 
 class Prediction(NamedTuple):
-    """Scores of the tokens of some rows."""
+    """Scores of the tokens of a table."""
 
     nats: Floats  # (L,) -ln of the probability of each token
     guesses: NDArray[Any]  # (L,) likeliest id before each token
 
 
-class Baseline(Protocol):
-    """A predictor: `fit` on training rows, then `predict` others."""
+class Baseline(ABC):
+    """A predictor: `fit` on training tokens, then `predict` others; `name` is what tables call it."""
 
-    @property
-    def name(self) -> str:
-        """Name in tables."""
+    name: str
 
-    def fit(self, rows: TokenTable) -> Self:
-        """Learn from training rows."""
+    @abstractmethod
+    def fit(self, table: TokenTable) -> Self:
+        """Learn from training tokens."""
 
-    def predict(self, rows: TokenTable) -> Prediction:
-        """Return the score of every token of the rows."""
+    @abstractmethod
+    def predict(self, table: TokenTable) -> Prediction:
+        """Return the score of every token of the table."""
 
 
 def witten_bell(counts: Floats, backoff: Floats) -> Floats:
@@ -65,188 +65,149 @@ def witten_bell(counts: Floats, backoff: Floats) -> Floats:
     return np.where(seen > 0, (counts + distinct * backoff) / np.maximum(seen + distinct, 1), backoff)
 
 
-class StaticBaseline(ABC):
+class StaticBaseline(Baseline):
     """A predictor whose distribution depends on the modality and some context cells only.
 
-    A subclass has `cells`, the context cells it reads.
+    Args:
+        cells: Context cells that it reads.
+        name: Name in tables.
     """
 
-    cells: tuple[int, ...]
+    def __init__(self, cells: tuple[int, ...], name: str) -> None:
+        """Start unfitted."""
+        self.cells, self.name = cells, name
 
-    @abstractmethod
-    def fit(self, rows: TokenTable) -> Self:
-        """Learn from training rows."""
+    def fit(self, table: TokenTable) -> Self:
+        """Count how often each id occurs in each modality, Witten-Bell smoothed with the uniform distribution."""
+        self._size = table.vocabulary.size
+        flat = table.modalities.astype(np.int64) * self._size + table.ids
+        counts = np.bincount(flat, minlength=len(MODALITIES) * self._size).reshape(-1, self._size)
+        self._marginals = witten_bell(counts.astype(np.float64), np.full(self._size, 1.0 / self._size))
+        return self
 
     @abstractmethod
     def distribution(self, contexts: Ids, modalities: NDArray[np.uint8]) -> Floats:
         """Return the probability of every id, (U, V), after contexts (U, N) in segments of modalities (U,)."""
 
-    def predict(self, rows: TokenTable) -> Prediction:
-        """Return the score of every token; each distinct context is worked out once."""
-        keys = _pack(rows.contexts[:, list(self.cells)], rows.vocabulary.size) * len(MODALITIES) + rows.modalities
-        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-        by_context = np.argsort(inverse, kind="stable")
-        bounds = np.searchsorted(inverse[by_context], np.arange(0, len(first) + CHUNK, CHUNK))
-        nats, guesses = np.empty(len(keys)), np.empty(len(keys), np.int64)
-        for chunk, (start, stop) in enumerate(pairwise(bounds)):
-            some, positions = first[chunk * CHUNK : (chunk + 1) * CHUNK], by_context[start:stop]
-            distribution = self.distribution(rows.contexts[some], rows.modalities[some])
-            local = inverse[positions] - chunk * CHUNK
-            nats[positions] = -np.log(distribution[local, rows.ids[positions]])
-            guesses[positions] = distribution.argmax(-1)[local]
-        return Prediction(np.maximum(nats, 0.0), guesses)  # a certainty may round to a little above 1
+    def predict(self, table: TokenTable) -> Prediction:
+        """Return the score of every token; each distinct context with its token is worked out once."""
+        size = table.vocabulary.size
+        keys = _pack(table.contexts[:, list(self.cells)], size) * len(MODALITIES) + table.modalities
+        _, first, inverse = np.unique(keys * size + table.ids, return_index=True, return_inverse=True)
+        nats, guesses = np.empty(len(first)), np.empty(len(first), np.int64)
+        for start in range(0, len(first), CHUNK):
+            chunk, rows = slice(start, start + CHUNK), first[start : start + CHUNK]
+            distribution = self.distribution(table.contexts[rows], table.modalities[rows])
+            nats[chunk] = -np.log(distribution[np.arange(len(rows)), table.ids[rows]])
+            guesses[chunk] = distribution.argmax(-1)
+        return Prediction(np.maximum(nats, 0.0)[inverse], guesses[inverse])  # a certainty may round to above 1
 
 
-@dataclass
 class UniformBaseline(StaticBaseline):
     """Every id alike: log2(V) bits."""
-
-    name: str = "uniform"
-    cells: tuple[int, ...] = field(default=(), init=False, repr=False)
-    _size: int = field(default=0, repr=False)
-
-    def fit(self, rows: TokenTable) -> Self:
-        """Learn the size of the vocabulary."""
-        self._size = rows.vocabulary.size
-        return self
 
     def distribution(self, contexts: Ids, modalities: NDArray[np.uint8]) -> Floats:
         """Return 1 / V, (U, V)."""
         return np.full((len(contexts), self._size), 1.0 / self._size)
 
 
-@dataclass
 class MarginalBaseline(StaticBaseline):
-    """How often each id occurs in segments of the modality; Witten-Bell smoothed with the uniform distribution."""
-
-    name: str = "marginal of the modality"
-    cells: tuple[int, ...] = field(default=(), init=False, repr=False)
-    _marginals: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
-
-    def fit(self, rows: TokenTable) -> Self:
-        """Count."""
-        self._marginals = modality_marginals(rows)
-        return self
+    """How often each id occurs in segments of the modality."""
 
     def distribution(self, contexts: Ids, modalities: NDArray[np.uint8]) -> Floats:
         """Return the marginal of each modality, (U, V)."""
         return self._marginals[modalities]
 
 
-@dataclass
 class CopyBaseline(StaticBaseline):
-    """The id in one context cell, mixed with the marginal of the modality; the weight, per modality, fitted by EM.
+    """The id in one context cell, mixed with the marginal of the modality; the weight, per modality, fitted by EM."""
 
-    Args:
-        cell: Context cell to copy.
-        name: Name in tables.
-    """
-
-    cell: int
-    name: str
-    _marginals: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
-    _weights: Floats = field(default_factory=lambda: np.empty(0), repr=False)
-
-    def __post_init__(self) -> None:
-        self.cells = (self.cell,)
-
-    def fit(self, rows: TokenTable) -> Self:
+    def fit(self, table: TokenTable) -> Self:
         """Count, and find the weight of the copy that makes the training tokens likeliest."""
-        self._marginals = modality_marginals(rows)
+        super().fit(table)
         self._weights = np.zeros(len(MODALITIES))
-        is_hit = rows.contexts[:, self.cell] == rows.ids
+        is_hit = table.contexts[:, self.cells[0]] == table.ids
         for modality in range(len(MODALITIES)):
-            inside = rows.modalities == modality
-            hits = np.bincount(rows.ids[inside & is_hit], minlength=rows.vocabulary.size)
-            if hits.any():
-                self._weights[modality] = _copy_weight(hits, int(inside.sum()), self._marginals[modality])
+            inside = table.modalities == modality
+            hits = np.bincount(table.ids[inside & is_hit], minlength=self._size)
+            weight = 0.5
+            for _ in range(EM_STEPS if hits.any() else 0):
+                responsibility = weight / (weight + (1.0 - weight) * self._marginals[modality])
+                weight = self._weights[modality] = float((hits * responsibility).sum() / inside.sum())
         return self
 
     def distribution(self, contexts: Ids, modalities: NDArray[np.uint8]) -> Floats:
         """Return the mixture, (U, V)."""
         weights = self._weights[modalities]
         mixture = (1.0 - weights[:, None]) * self._marginals[modalities]
-        mixture[np.arange(len(contexts)), contexts[:, self.cell]] += weights
+        mixture[np.arange(len(contexts)), contexts[:, self.cells[0]]] += weights
         return mixture
 
 
-@dataclass
 class TableBaseline(StaticBaseline):
     """Counts after the ids in some context cells, backing off cell by cell to none of them, Witten-Bell smoothed.
 
-    Args:
-        cells: Context cells, the last one to be given up first.
-        name: Name in tables.
+    The last of `cells` is given up first.
     """
 
-    cells: tuple[int, ...]
-    name: str
-    _size: int = field(default=0, repr=False)
-    _tables: list[tuple[Counts, Counts]] = field(default_factory=list, repr=False)
-
-    def fit(self, rows: TokenTable) -> Self:
+    def fit(self, table: TokenTable) -> Self:
         """Count every context of 0 to all cells with the id that follows it."""
-        self._size = rows.vocabulary.size
-        orders = range(len(self.cells) + 1)
-        keys = (_pack(rows.contexts[:, list(self.cells[:order])], self._size) for order in orders)
-        self._tables = [np.unique(key * self._size + rows.ids, return_counts=True) for key in keys]
+        from scipy.sparse import csr_array
+
+        super().fit(table)
+        self._orders = []
+        for order in range(len(self.cells) + 1):
+            keys, rows = np.unique(self._keys(table.contexts, order), return_inverse=True)
+            # a row more, which stays empty, for contexts that never came
+            shape = len(keys) + 1, self._size
+            self._orders.append((keys, csr_array((np.ones(len(rows)), (rows, table.ids)), shape=shape)))
         return self
 
     def distribution(self, contexts: Ids, modalities: NDArray[np.uint8]) -> Floats:
         """Return the blend of all orders, (U, V)."""
         blend = np.full((len(contexts), self._size), 1.0 / self._size)
-        for order, (pairs, counts) in enumerate(self._tables):
-            keys = _pack(contexts[:, list(self.cells[:order])], self._size)
-            blend = witten_bell(_look_up(pairs, counts, keys, self._size), blend)
+        for order, (keys, counts) in enumerate(self._orders):
+            wanted = self._keys(contexts, order)
+            rows = np.searchsorted(keys, wanted)
+            rows[keys[np.minimum(rows, len(keys) - 1)] != wanted] = len(keys)
+            blend = witten_bell(counts[rows].toarray(), blend)
         return blend
 
-
-def modality_marginals(rows: TokenTable) -> Floats:
-    """Return the smoothed share of every id in each modality, (M, V)."""
-    size = rows.vocabulary.size
-    flat = np.bincount(rows.modalities.astype(np.int64) * size + rows.ids, minlength=len(MODALITIES) * size)
-    return witten_bell(flat.reshape(len(MODALITIES), size).astype(np.float64), np.full(size, 1.0 / size))
+    def _keys(self, contexts: Ids, order: int) -> Counts:
+        return _pack(contexts[:, list(self.cells[:order])], self._size)
 
 
 @dataclass
 class CellCopyRule:
-    """The rule that guesses all six cells of the next context row from the cells of this one; it has no likelihood.
+    """The rule that guesses all six cells of the next context from the cells of this one; it has no likelihood.
 
     For the paper's accuracy only, where it does well because five of the six cells have been read before.
 
     Args:
-        sources: For each cell of the next row the cell of this row to copy; None chooses the best on training rows.
-            The default repeats the row, but for the cell above-left, which is exactly the one that was above.
+        sources: For each cell of the next context the cell of this one to copy; None chooses the best on training
+            tokens. The default repeats the context, but for the cell above-left, which is the one that was above.
         name: Name in tables.
     """
 
     sources: Sequence[int] | None = (0, 1, 2, 4, 4, 5)
     name: str = "copy the six cells"
 
-    def fit(self, rows: TokenTable) -> Self:
+    def fit(self, table: TokenTable) -> Self:
         """Choose the sources, if they are to be chosen."""
         if self.sources is None:
-            here, following = _row_pairs(rows)
-            agreement = (following[:, :, None] == here[:, None, :]).mean(0)
-            self.sources = tuple(int(cell) for cell in agreement.argmax(1))
+            here, following = _context_pairs(table)
+            self.sources = (following[:, :, None] == here[:, None, :]).mean(0).argmax(1).tolist()
         return self
 
-    def score(self, rows: TokenTable) -> tuple[int, int]:
+    def score(self, table: TokenTable) -> tuple[int, int]:
         """Return guessed and all cells, over positions whose next one is in the record."""
-        here, following = _row_pairs(rows)
+        here, following = _context_pairs(table)
         return int((following == here[:, list(self.sources or ())]).sum()), following.size
 
 
-def _row_pairs(rows: TokenTable) -> tuple[Ids, Ids]:
-    has_next = rows.positions[1:] == rows.positions[:-1] + 1
-    return rows.contexts[:-1][has_next], rows.contexts[1:][has_next]
-
-
-def _copy_weight(hits: Counts, total: int, marginal: Floats) -> float:
-    weight = 0.5
-    for _ in range(EM_STEPS):
-        weight = float((hits * (weight / (weight + (1.0 - weight) * marginal))).sum() / total)
-    return weight
+def _context_pairs(table: TokenTable) -> tuple[Ids, Ids]:
+    has_next = table.positions[1:] == table.positions[:-1] + 1
+    return table.contexts[:-1][has_next], table.contexts[1:][has_next]
 
 
 def _pack(cells: Ids, size: int) -> Counts:
@@ -259,28 +220,14 @@ def _pack(cells: Ids, size: int) -> Counts:
     return keys
 
 
-def _look_up(pairs: Counts, counts: Counts, keys: Counts, size: int) -> Floats:
-    """Return how often every id followed each context key, (U, V), from the sorted pairs (context, id)."""
-    starts, stops = np.searchsorted(pairs, keys * size), np.searchsorted(pairs, (keys + 1) * size)
-    lengths = stops - starts
-    rows = np.repeat(np.arange(len(keys)), lengths)
-    where = np.arange(len(rows)) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
-    table = np.zeros((len(keys), size))
-    table[rows, pairs[where] - keys[rows] * size] = counts[where]
-    return table
-
-
-FRAME_BEFORE, ABOVE, LEFT = 1, 4, CONTEXT_SIZE - 1
-
-
-def static_baselines() -> list[Baseline]:
-    """Return the baselines that every table shows, unfitted, but for the adaptive coder."""
+def static_baselines() -> list[StaticBaseline]:
+    """Return the baselines that every table shows, unfitted, but for the adaptive n-gram model."""
     return [
-        UniformBaseline(),
-        MarginalBaseline(),
-        CopyBaseline(FRAME_BEFORE, "copy the frame before"),
-        CopyBaseline(LEFT, "copy the left"),
-        CopyBaseline(ABOVE, "copy the row above"),
+        UniformBaseline((), "uniform"),
+        MarginalBaseline((), "marginal of the modality"),
+        CopyBaseline((FRAME_BEFORE,), "copy the frame before"),
+        CopyBaseline((LEFT,), "copy the left"),
+        CopyBaseline((ABOVE,), "copy the row above"),
         TableBaseline((LEFT, ABOVE, FRAME_BEFORE), "counts over cells 5, 4, 1"),
         TableBaseline((FRAME_BEFORE, ABOVE, LEFT), "counts over cells 1, 4, 5"),
     ]

@@ -1,4 +1,4 @@
-"""Continuations: how alike greedy continuations of records are to what follows, as the paper's first table counts it.
+"""Greedy continuations of records, and their similarity to what follows, as the paper's first table measures it.
 
 The model reads 64 tokens of a record from a cold start and gives the 16 that follow, each the likeliest. Two groups of
 figures come out: `paper_windows`, the paper's, over the flattened 3x3 windows of the 16 tokens, whatever cells the
@@ -12,25 +12,25 @@ on from a record's end to its beginning.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from ..data.corpus import Records
+from ..data.corpus import Records, record_lengths
 from ..generation.canvas import ContextSource
 from ..generation.grammar import FreeGrammar
 from ..generation.segment_grammar import LegalIds
 from ..tokens.contexts import causal_window, context_rule, gather_causal_windows
 from ..tokens.grid import Ids, gather_window
+from .scored_model import ScoredModel, evaluation_mode
 from .similarity import histogram_cosine, ngram_overlap, paper_bleu, paper_cosine, paper_hamming, token_hamming
 
-Metric = Callable[[Ids, Ids], float]
-WINDOW_METRICS: dict[str, Metric] = {"hamming": paper_hamming, "cosine": paper_cosine, "bleu": paper_bleu}
-TOKEN_METRICS: dict[str, Metric] = {
+Metrics = Mapping[str, Callable[[Ids, Ids], float]]
+WINDOW_METRICS: Metrics = {"hamming": paper_hamming, "cosine": paper_cosine, "bleu": paper_bleu}
+TOKEN_METRICS: Metrics = {
     "hamming": token_hamming,
     "histogram_cosine": histogram_cosine,
     "bleu": paper_bleu,
@@ -39,7 +39,7 @@ TOKEN_METRICS: dict[str, Metric] = {
 
 
 def evaluate_continuations(
-    model: Any,
+    model: ScoredModel,
     corpus: Records,
     *,
     prompt_length: int = 64,
@@ -60,8 +60,8 @@ def evaluate_continuations(
         num_windows: Windows to score, chosen by the seed alone, so that every model is scored on the same ones; None
             takes all.
         seed: Of the choice.
-        context: Where the row of a given token comes from: ``exact``, the tokens before it, or ``model``, the row that
-            the model predicts, as the paper's autoregressive objective does.
+        context: Where the context of a given token comes from: ``exact``, the tokens before it, or ``model``, what the
+            model predicts, as the paper's autoregressive objective does.
         batch_size: Windows read together; does not change the figures.
         progress: Whether to show a progress bar.
 
@@ -73,56 +73,48 @@ def evaluate_continuations(
         ValueError: If the objective does not predict the next token or reads it, a number is out of range, the
             vocabularies differ, or no record is long enough.
     """
-    if model.objective.decoding != "sequential" or model.config.reads_targets:
-        raise ValueError(
-            "model must predict the next token without reading it, "
-            f"got {model.objective.name!r} on {model.config.mixer_config.model_type!r}"
-        )
-    if context == "model" and model.objective.predicted_cells != model.config.context_size:
-        raise ValueError(
-            f"context must be 'exact' with an objective that predicts {model.objective.predicted_cells} of "
-            f"{model.config.context_size} cells, got 'model' with {model.objective.name!r}"
-        )
-    if context not in get_args(ContextSource):
-        raise ValueError(f"context must be one of {get_args(ContextSource)}, got {context!r}")
+    _check_model(model, context)
     if prompt_length < 1 or num_new < 4 or batch_size < 1:
         raise ValueError(
             f"prompt_length and batch_size must be at least 1, num_new 4, got {prompt_length}, {batch_size}, {num_new}"
         )
     model.config.check_vocabulary(corpus.vocabulary)
     start_time, places = time.monotonic(), choose_places(corpus, prompt_length + num_new, num_windows, seed)
-    scores: dict[str, list[list[float]]] = {"paper_windows": [], "tokens": []}
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), tqdm(total=len(places), desc="continue", disable=not progress) as bar:
-            for first in range(0, len(places), batch_size):
-                sequences = [
-                    Continuation(corpus, record, start, prompt_length, model.config.context_size)
-                    for record, start in places[first : first + batch_size]
-                ]
-                continue_greedily(model, sequences, num_new, context)
-                for sequence in sequences:
-                    windows, tokens = sequence.targets(num_new), sequence.target_tokens(num_new)
-                    given = np.array(sequence.windows), np.array(sequence.tokens)
-                    scores["paper_windows"].append([metric(windows, given[0]) for metric in WINDOW_METRICS.values()])
-                    scores["tokens"].append([metric(tokens, given[1]) for metric in TOKEN_METRICS.values()])
-                bar.update(len(sequences))
-    finally:
-        model.train(was_training)
+    windows, tokens = [], []
+    with evaluation_mode(model), tqdm(total=len(places), desc="continue", disable=not progress) as bar:
+        for first in range(0, len(places), batch_size):
+            batch = [
+                Continuation(corpus, *place, prompt_length, model.config.context_size)
+                for place in places[first : first + batch_size]
+            ]
+            continue_greedily(model, batch, num_new, context)
+            windows += [(each.targets(num_new), each.windows) for each in batch]
+            tokens += [(each.target_tokens(num_new), each.tokens) for each in batch]
+            bar.update(len(batch))
+    settings = {"prompt_length": prompt_length, "num_new": num_new, "num_windows": num_windows}
     return {
-        "paper_windows": _summarise(WINDOW_METRICS, scores["paper_windows"]),
-        "tokens": _summarise(TOKEN_METRICS, scores["tokens"]),
+        "paper_windows": _summarise(WINDOW_METRICS, windows),
+        "tokens": _summarise(TOKEN_METRICS, tokens),
         "windows": len(places),
-        "settings": {
-            "prompt_length": prompt_length,
-            "num_new": num_new,
-            "num_windows": num_windows,
-            "seed": seed,
-            "context": context,
-        },
+        "settings": {**settings, "seed": seed, "context": context},
         "seconds": time.monotonic() - start_time,
     }
+
+
+def _check_model(model: ScoredModel, context: ContextSource) -> None:
+    objective, config = model.objective, model.config
+    if objective.decoding != "sequential" or config.reads_targets:
+        raise ValueError(
+            "model must predict the next token without reading it, "
+            f"got {objective.name!r} on {config.mixer_config.model_type!r}"
+        )
+    if context not in get_args(ContextSource):
+        raise ValueError(f"context must be one of {get_args(ContextSource)}, got {context!r}")
+    if context == "model" and objective.predicted_cells != config.context_size:
+        raise ValueError(
+            f"context must be 'exact' with an objective that predicts {objective.predicted_cells} of "
+            f"{config.context_size} cells, got 'model' with {objective.name!r}"
+        )
 
 
 def choose_places(corpus: Records, length: int, num_windows: int | None, seed: int) -> list[tuple[int, int]]:
@@ -131,15 +123,10 @@ def choose_places(corpus: Records, length: int, num_windows: int | None, seed: i
     Raises:
         ValueError: If no record has `length` tokens, or `num_windows` is not positive.
     """
-    places = [
-        (record, start)
-        for record in range(corpus.num_records)
-        for start in range(0, len(corpus.record(record)[0]) - length + 1, length)
-    ]
+    lengths = record_lengths(corpus)
+    places = [(n, start) for n, size in enumerate(lengths) for start in range(0, size - length + 1, length)]
     if not places:
-        raise ValueError(
-            f"corpus must have a record of at least {length} tokens, got {corpus.num_records} shorter ones"
-        )
+        raise ValueError(f"corpus must have a record of at least {length} tokens, got {len(lengths)} shorter ones")
     if num_windows is None or num_windows >= len(places):
         return places
     if num_windows < 1:
@@ -149,17 +136,17 @@ def choose_places(corpus: Records, length: int, num_windows: int | None, seed: i
 
 
 class Continuation:
-    """A record's tokens that are being continued: rows to read, and what was given so far.
+    """A record's tokens that are being continued: contexts to read, and what was given so far.
 
     Args:
         corpus: The records.
         record: Index of the record.
         start: First token of the prompt.
         prompt_length: Tokens of the prompt, P.
-        context_size: Cells of a row, N.
+        context_size: Cells of a context, N.
 
     Attributes:
-        rows: Rows to read: each has one more token than the one before, the first the prompt's first.
+        rows: Contexts to read: each has seen one more token than the one before, the first the prompt's first.
         tokens: Given tokens.
         windows: Their 3x3 windows.
     """
@@ -169,21 +156,16 @@ class Continuation:
         self._ids, self._shapes = corpus.record(record)
         self._stop, self._pad_id = start + prompt_length, corpus.vocabulary.pad_id
         # the record's sound, if it has one, tells what the prompt may not: how many channels
-        channels = [shape.columns for shape in self._shapes if shape.modality == "audio"]
-        self._grammar = FreeGrammar(
-            LegalIds(corpus.vocabulary),
-            self._ids[: self._stop].tolist(),
-            channels=channels[0] if channels else None,
-            rule=context_rule(context_size),
-        )
-        gather = context_rule(context_size).gather
-        rows = gather(self._ids, self._shapes, start + 1, self._stop + 1, pad_id=self._pad_id)
+        channels = next((shape.columns for shape in self._shapes if shape.modality == "audio"), None)
+        rule, prompt = context_rule(context_size), self._ids[: self._stop].tolist()
+        self._grammar = FreeGrammar(LegalIds(corpus.vocabulary), prompt, channels=channels, rule=rule)
+        rows = rule.gather(self._ids, self._shapes, start + 1, self._stop + 1, pad_id=self._pad_id)
         self.rows: list[list[int]] = rows.tolist()
         self.tokens: list[int] = []
         self.windows: list[list[int]] = []
 
     def push(self, token_id: int, row: list[int] | None = None) -> None:
-        """Add a token, and the row to read next: by default the exact one."""
+        """Add a token, and the context to read next: by default the exact one."""
         self._grammar.push(token_id)
         self.tokens.append(token_id)
         self.rows.append(self._grammar.context() if row is None else row)
@@ -201,30 +183,30 @@ class Continuation:
 
 
 def continue_greedily(
-    model: Any, sequences: Sequence[Continuation], num_new: int, context: ContextSource = "exact"
+    model: ScoredModel, sequences: Sequence[Continuation], num_new: int, context: ContextSource = "exact"
 ) -> None:
-    """Add to every sequence its likeliest tokens, one after another; all rows are read anew for each.
+    """Add to every sequence its likeliest tokens, one after another; all contexts are read anew for each.
 
     Args:
         model: In evaluation mode.
         sequences: Of equal length.
         num_new: Tokens to add.
-        context: Where their rows come from.
+        context: Where their contexts come from.
     """
-    longest = model.config.window_length if model.objective.windows == "last token" else None
+    first = -model.config.window_length if model.objective.windows == "last token" else None
     for _ in range(num_new):
-        rows = torch.tensor([sequence.rows if longest is None else sequence.rows[-longest:] for sequence in sequences])
+        rows = torch.tensor([sequence.rows[first:] for sequence in sequences])
         logits = model(input_ids=rows.to(model.device), use_cache=False).logits
         best = model.objective.new_token_logits(logits)[:, -1].argmax(-1)
-        rows_read = logits[:, -1].argmax(-1).tolist() if context == "model" else [None] * len(sequences)
-        for sequence, token_id, row in zip(sequences, best.tolist(), rows_read, strict=True):
+        next_rows = logits[:, -1].argmax(-1).tolist() if context == "model" else [None] * len(sequences)
+        for sequence, token_id, row in zip(sequences, best.tolist(), next_rows, strict=True):
             sequence.push(token_id, row)
 
 
-def _summarise(metrics: dict[str, Metric], scores: Sequence[Sequence[float]]) -> dict[str, dict[str, float]]:
-    values: NDArray[np.float64] = np.array(scores)
-    deviations = values.std(0, ddof=1) if len(values) > 1 else np.zeros(len(metrics))
-    return {
-        name: {"mean": float(mean), "deviation": float(deviation)}
-        for name, mean, deviation in zip(metrics, values.mean(0), deviations, strict=True)
-    }
+def _summarise(metrics: Metrics, pairs: Sequence[tuple[Ids, Any]]) -> dict[str, dict[str, float]]:
+    summary = {}
+    for name, metric in metrics.items():
+        scores = [metric(target, np.array(given)) for target, given in pairs]
+        deviation = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
+        summary[name] = {"mean": float(np.mean(scores)), "deviation": deviation}
+    return summary

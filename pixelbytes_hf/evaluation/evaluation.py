@@ -5,30 +5,27 @@ window to window of a record, so that a token is predicted from all that came be
 window starts cold, as in the paper and in protocol R1, and the tokens near its start cost more than they need. Figures
 of the two must not be compared.
 
-The scoring itself is in `scoring` and its siblings; which of them reads a model follows from what its objective
+The scoring itself is in `scoring` and its siblings; which of them scores a model follows from what its objective
 declares.
 """
 
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from ..data.corpus import Records
 from ..data.token_table import TokenTable, gather_table
-from ..runs.files import write_json
+from ..runs.files import walk_leaves, write_json
 from ..runs.versions import describe_versions
-from .adaptive_ngram import CountCoder
+from .adaptive_ngram import AdaptiveNgram
 from .baselines import Baseline, CellCopyRule, static_baselines
 from .metrics import MatchedScore, PaperTotals
-from .scored_model import ScoredModel
-from .scoring import Scorer, WindowScorer, plan_steps
+from .scored_model import ScoredModel, evaluation_mode
+from .scoring import Scorer, Step, WindowScorer, plan_steps
 from .scoring_last_token import LastTokenScorer, plan_last_tokens
 from .scoring_masked import MaskedScorer
 
@@ -83,55 +80,70 @@ def evaluate_model(
         raise ValueError(f"window_length and batch_size must be at least 1, got {window_length} and {batch_size}")
     model.config.check_vocabulary(corpus.vocabulary)
     start_time = time.monotonic()
-    objective, reads_targets = model.objective, model.config.reads_targets
-    reads_last_token = objective.windows == "last token"
-    state = "zero" if objective.is_corrupted or reads_last_token or reads_targets else state
-    if not reads_last_token and every != 1:
-        raise ValueError(f"every must be 1 with the objective {objective.name!r}, which scores all, got {every}")
-    scorer: Scorer
-    if reads_last_token:
+    settings = {
+        "objective": model.objective.name,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "state": state,
+        "window_length": window_length,
+        "batch_size": batch_size,
+        **_settings_of_objective(model, window_length, num_draws, every, every_seed),
+    }
+    figures = _figures(model, _score(model, corpus, settings, progress=progress), per_record)
+    result = {"likelihood": model.likelihood, **figures, "settings": settings, "seed": seed}
+    return {**result, **_describe(corpus, start_time)}
+
+
+def _settings_of_objective(
+    model: ScoredModel, window_length: int, num_draws: int, every: int, every_seed: int
+) -> Result:
+    """Return the settings that a model's objective adds or decides; without a state all windows start cold."""
+    objective, settings = model.objective, dict[str, Any]()
+    if model.config.reads_targets:
+        settings |= {"state": "zero", "reads_targets": True}
+    if objective.is_corrupted:
+        settings |= {"state": "zero", "num_draws": num_draws}
+    if objective.windows == "last token":
         window_length = min(window_length, model.config.window_length)
-        scorer = LastTokenScorer(model, corpus)
-        steps = plan_last_tokens(corpus, window_length, batch_size, every=every, seed=every_seed)
-    else:
-        steps = plan_steps(corpus, window_length, batch_size, carried=state == "carried")
-        if objective.is_corrupted:
-            scorer = MaskedScorer(model, corpus, num_draws=num_draws)
-        else:
-            scorer = WindowScorer(model, corpus, carried=state == "carried")
+        settings |= {"state": "zero", "window_length": window_length, "every": every, "every_seed": every_seed}
+    elif every != 1:
+        raise ValueError(f"every must be 1 with the objective {objective.name!r}, which scores all, got {every}")
+    return settings
+
+
+def _score(model: ScoredModel, corpus: Records, settings: Result, *, progress: bool) -> Scorer:
+    """Return the sums of a model's scores; the settings are those that the result names."""
+    scorer, steps = _plan(model, corpus, settings)
     if not steps:
         raise ValueError("corpus must have at least one token to score, got none")
-    was_training = model.training
-    model.train(False)
-    try:
-        num_tokens = sum(stop - start for step in steps for _, start, stop in step.places)
-        with (
-            torch.inference_mode(),
-            tqdm(total=num_tokens, desc="evaluate", unit="token", disable=not progress) as bar,
-        ):
-            for step in steps:
-                bar.update(scorer.read(step))
-    finally:
-        model.train(was_training)
-    return {
-        "likelihood": model.likelihood,
-        **(MatchedScore.empty() if reads_targets else scorer.score).to_dict(),
-        **({"hidden": scorer.masked.to_dict()} if objective.is_corrupted and model.likelihood == "none" else {}),
-        **({"records": _describe_records(scorer.records)} if per_record and not reads_targets else {}),
-        "paper": scorer.paper.to_dict(),
-        "settings": {
-            "objective": objective.name,
-            "parameters": int(sum(parameter.numel() for parameter in model.parameters())),
-            "state": state,
-            "window_length": window_length,
-            "batch_size": batch_size,
-            **({"reads_targets": True} if reads_targets else {}),
-            **({"num_draws": num_draws} if objective.is_corrupted else {}),
-            **({"every": every, "every_seed": every_seed} if reads_last_token else {}),
-        },
-        "seed": seed,
-        **_describe(corpus, start_time),
-    }
+    num_tokens = sum(stop - start for step in steps for _, start, stop in step.places)
+    bar = tqdm(total=num_tokens, desc="evaluate", unit="token", disable=not progress)
+    with evaluation_mode(model), bar:
+        for step in steps:
+            bar.update(scorer.read(step))
+    return scorer
+
+
+def _plan(model: ScoredModel, corpus: Records, settings: Result) -> tuple[Scorer, list[Step]]:
+    sizes, is_carried = (settings["window_length"], settings["batch_size"]), settings["state"] == "carried"
+    if model.objective.windows == "last token":
+        steps = plan_last_tokens(corpus, *sizes, every=settings["every"], seed=settings["every_seed"])
+        return LastTokenScorer(model, corpus), steps
+    steps = plan_steps(corpus, *sizes, carried=is_carried)
+    if model.objective.is_corrupted:
+        return MaskedScorer(model, corpus, num_draws=settings["num_draws"]), steps
+    return WindowScorer(model, corpus, carried=is_carried), steps
+
+
+def _figures(model: ScoredModel, scorer: Scorer, per_record: bool) -> Result:
+    if model.config.reads_targets:
+        return {**MatchedScore.empty().to_dict(), "paper": scorer.paper.to_dict()}
+    figures: Result = dict(scorer.score.to_dict())
+    if model.objective.is_corrupted and model.likelihood == "none":
+        figures["hidden"] = scorer.masked.to_dict()
+    if per_record:
+        nats, tokens = scorer.records.T
+        figures["records"] = {"bits": (nats / math.log(2.0)).tolist(), "tokens": tokens.astype(int).tolist()}
+    return {**figures, "paper": scorer.paper.to_dict()}
 
 
 def evaluate_baselines(
@@ -141,7 +153,7 @@ def evaluate_baselines(
     baselines: Iterable[Baseline] | None = None,
     progress: bool = True,
 ) -> dict[str, Result]:
-    """Return the figures of trivial predictors, by name; see `baselines` and `count_coder`.
+    """Return the figures of trivial predictors, by name; see `baselines` and `adaptive_ngram`.
 
     Their ``paper`` figures are those that the paper would print for a predictive model; the rules that copy six cells,
     which have no likelihood, show what its autoregressive accuracy is worth.
@@ -156,12 +168,10 @@ def evaluate_baselines(
         ValueError: If the corpora have different vocabularies, or there is nothing to score.
     """
     if train_corpus.vocabulary != test_corpus.vocabulary:
-        sizes = train_corpus.vocabulary.size, test_corpus.vocabulary.size
-        raise ValueError(
-            f"train_corpus and test_corpus must have the same vocabulary, got {sizes[0]} and {sizes[1]} ids"
-        )
+        got = f"{train_corpus.vocabulary.size} and {test_corpus.vocabulary.size} ids"
+        raise ValueError(f"train_corpus and test_corpus must have the same vocabulary, got {got}")
     train, test = gather_table(train_corpus), gather_table(test_corpus)
-    chosen = [*static_baselines(), CountCoder()] if baselines is None else list(baselines)
+    chosen = [*static_baselines(), AdaptiveNgram()] if baselines is None else list(baselines)
     results: dict[str, Result] = {}
     for baseline in tqdm(chosen, desc="baselines", disable=not progress):
         start_time = time.monotonic()
@@ -178,16 +188,12 @@ def evaluate_baselines(
 def score_baseline(baseline: Baseline, train: TokenTable, test: TokenTable) -> Result:
     """Return the figures of one trivial predictor, fitted anew."""
     prediction = baseline.fit(train).predict(test)
+    hits = prediction.guesses == test.ids
     score = MatchedScore.of(
-        test.ids,
-        test.contexts,
-        test.modalities,
-        nats=prediction.nats,
-        predictions=prediction.guesses,
-        vocabulary=test.vocabulary,
+        test.ids, test.contexts, test.modalities, nats=prediction.nats, hits=hits, vocabulary=test.vocabulary
     )
-    hits = int((prediction.guesses == test.ids).sum())
-    return {**score.to_dict(), "paper": PaperTotals(float(prediction.nats.sum()), hits, len(test.ids)).to_dict()}
+    paper = PaperTotals(float(prediction.nats.sum()), int(hits.sum()), len(hits))
+    return {**score.to_dict(), "paper": paper.to_dict()}
 
 
 def write_results(results: Any, path: str | os.PathLike[str]) -> None:
@@ -196,33 +202,15 @@ def write_results(results: Any, path: str | os.PathLike[str]) -> None:
     Raises:
         ValueError: If a number is NaN or infinite; named by its place. Nothing is written then.
     """
-    for place, value in _walk_leaves(results, ""):
+    for place, value in walk_leaves(results):
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"results must hold finite numbers only, got {value} at {place}")
     write_json(path, results)
 
 
-def _describe_records(sums: NDArray[np.float64]) -> dict[str, list[float]]:
-    return {"bits": (sums[:, 0] / math.log(2.0)).tolist(), "tokens": sums[:, 1].astype(int).tolist()}
-
-
-def _describe(corpus: Any, start_time: float) -> Result:
+def _describe(corpus: Records, start_time: float) -> Result:
     return {
         "versions": describe_versions("torch", "transformers", "numpy"),
-        "corpus": {
-            "fingerprint": getattr(corpus, "fingerprint", None),
-            "num_records": corpus.num_records,
-        },
+        "corpus": {"fingerprint": getattr(corpus, "fingerprint", None), "num_records": corpus.num_records},
         "seconds": time.monotonic() - start_time,
     }
-
-
-def _walk_leaves(content: Any, place: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(content, Mapping):
-        for key, value in content.items():
-            yield from _walk_leaves(value, f"{place}.{key}" if place else str(key))
-    elif isinstance(content, list | tuple):
-        for index, value in enumerate(content):
-            yield from _walk_leaves(value, f"{place}[{index}]")
-    else:
-        yield place, content

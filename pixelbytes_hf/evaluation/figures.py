@@ -1,13 +1,14 @@
-"""Pictures of results: contact sheets of sprites, learning curves, and sounds.
+"""Figures of results as PNG files: contact sheets of sprites, learning curves, bits by kind, waveforms, spectrograms.
 
-Knows arrays and the JSON of a run; knows nothing about models. Every function writes one PNG and returns its path.
+Every function writes one PNG and returns its path.
 
 Shapes: T frames or samples, H rows, W columns, C channels.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -20,6 +21,7 @@ from ..tokens.media import composite_on_white
 from ..tokens.vocabulary import KINDS
 
 Frames = NDArray[np.uint8]
+NUM_FRAMES, CELL_SIZE = 4, 96  # of a sprite on a sheet, at most; pixels that a frame may take
 MARGIN, LINE_HEIGHT, LETTER_WIDTH, FONT_SIZE = 8, 16, 7, 13
 PAPER, INK, FAINT = (255, 255, 255), (20, 20, 20), (225, 225, 225)
 _KIND_LABELS = {"": "all", **{f"_{kind}": kind.replace("_", " ") for kind in KINDS}}
@@ -40,64 +42,52 @@ class SheetRow:
     generated: Frames | None
 
 
-def draw_contact_sheet(
-    rows: Sequence[SheetRow], path: str | os.PathLike[str], *, num_frames: int = 4, cell_size: int = 96
-) -> Path:
+def draw_contact_sheet(rows: Sequence[SheetRow], path: str | os.PathLike[str]) -> Path:
     """Draw sentences with frames of the real and of the generated sprite side by side, or of the latter alone.
 
     Frames are picked evenly over the animation, and enlarged by a whole factor without smoothing, the same for the
-    real and the generated sprite of a row.
+    real and the generated sprite of a row; frames larger than `CELL_SIZE` are shown as they are.
 
     Args:
         rows: From top to bottom.
         path: PNG to write.
-        num_frames: Frames of each sprite, at most.
-        cell_size: Pixels a frame may take on the sheet; frames larger than that are shown as they are.
 
     Raises:
-        ValueError: If there is no row, `num_frames` is not positive, or frames are not as described.
+        ValueError: If there is no row, or frames are not as described.
     """
-    if not rows or num_frames < 1:
-        raise ValueError(f"a sheet needs rows and num_frames >= 1, got {len(rows)} rows and num_frames {num_frames}")
+    if not rows:
+        raise ValueError("a sheet needs rows, got none")
     titles = ("generated",) if all(row.real is None for row in rows) else ("real", "generated")
-    panels = [[_pick_frames(getattr(row, title), num_frames) for title in titles] for row in rows]
-    sides = [max((max(frame.shape[:2]) for panel in row for frame in panel), default=1) for row in panels]
-    cell = max(cell_size, *sides)
-    width = MARGIN + len(titles) * (MARGIN + num_frames * (cell + MARGIN))
-    sentences = [wrap(row.sentence, max((width - 2 * MARGIN) // LETTER_WIDTH, 8)) or [""] for row in rows]
+    panels = [[_pick_frames(getattr(row, title)) for title in titles] for row in rows]
+    sides = [max((max(frame.shape[:2]) for frames in row for frame in frames), default=1) for row in panels]
+    cell = max(CELL_SIZE, *sides)
+    starts = [MARGIN + number * (MARGIN + NUM_FRAMES * (cell + MARGIN)) for number in range(len(titles) + 1)]
+    sentences = [wrap(row.sentence, max((starts[-1] - 2 * MARGIN) // LETTER_WIDTH, 8)) or [""] for row in rows]
     heights = [len(lines) * LINE_HEIGHT + cell + 3 * MARGIN for lines in sentences]
-    sheet = Image.new("RGB", (width, sum(heights) + LINE_HEIGHT + MARGIN), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(FONT_SIZE)
-    starts = [MARGIN + number * (MARGIN + num_frames * (cell + MARGIN)) for number in range(len(titles))]
-    for start, title in zip(starts, titles, strict=True):
-        draw.text((start, MARGIN // 2), title, fill=INK, font=font)
-    top = LINE_HEIGHT + MARGIN
-    for lines, panel, side, height in zip(sentences, panels, sides, heights, strict=True):
-        draw.line([(0, top - MARGIN // 2), (width, top - MARGIN // 2)], fill=FAINT)
+    tops = np.cumsum([LINE_HEIGHT + MARGIN, *heights]).tolist()
+    sheet = Image.new("RGB", (starts[-1], tops[-1]), PAPER)
+    write = partial(ImageDraw.Draw(sheet).text, fill=INK, font=ImageFont.load_default(FONT_SIZE))
+    for start, title in zip(starts, titles, strict=False):
+        write((start, MARGIN // 2), title)
+    for top, lines, panel, side in zip(tops, sentences, panels, sides, strict=False):
+        ImageDraw.Draw(sheet).line([(0, top - MARGIN // 2), (starts[-1], top - MARGIN // 2)], fill=FAINT)
         for number, line in enumerate(lines):
-            draw.text((MARGIN, top + number * LINE_HEIGHT), line, fill=INK, font=font)
+            write((MARGIN, top + number * LINE_HEIGHT), line)
         frame_top = top + len(lines) * LINE_HEIGHT + MARGIN
-        for start, frames in zip(starts, panel, strict=True):
+        for start, frames in zip(starts, panel, strict=False):
             for number, frame in enumerate(frames):
                 _paste(sheet, frame, start + number * (cell + MARGIN), frame_top, scale=max(cell // side, 1))
-        top += height
-    return _save(sheet, path)
+    return _save(sheet.save, path)
 
 
 def draw_learning_curves(
-    history: Mapping[str, Any],
-    path: str | os.PathLike[str],
-    *,
-    tokens_per_step: int | None = None,
-    references: Mapping[str, float] | None = None,
+    history: Mapping[str, Any], path: str | os.PathLike[str], *, references: Mapping[str, float] | None = None
 ) -> Path:
     """Draw validation bits per new token of every kind against training, and the training loss.
 
     Args:
         history: Content of a run's ``history.json``: ``train`` and ``validation`` points.
         path: PNG to write.
-        tokens_per_step: Makes the axis tokens instead of steps.
         references: Bits over all tokens of other predictors, by name: horizontal lines.
 
     Raises:
@@ -107,26 +97,23 @@ def draw_learning_curves(
     if not train and not validation:
         raise ValueError("history has no point of 'train' or 'validation': expected at least one")
     figure, (bits_axes, loss_axes) = _new_figure(1, 2, (11, 4.2))
-    scale = tokens_per_step or 1
     for suffix, label in _KIND_LABELS.items():
-        points = [(point["step"] * scale, point[f"bits{suffix}"]) for point in validation if f"bits{suffix}" in point]
+        points = [(point["step"], point[f"bits{suffix}"]) for point in validation if f"bits{suffix}" in point]
         if points:
             bold = 2.5 if not suffix else 1.2
             bits_axes.plot(*zip(*points, strict=True), marker="o", markersize=3, linewidth=bold, label=label)
     for name, bits in (references or {}).items():
         bits_axes.axhline(bits, linestyle=":", linewidth=1, color="0.4")
         bits_axes.annotate(name, (1.0, bits), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=7)
-    losses = [(point["step"] * scale, point["loss"]) for point in train if "loss" in point]
-    if losses:
-        loss_axes.plot(*zip(*losses, strict=True), linewidth=1)
-    axis_name = "training tokens" if tokens_per_step else "optimizer steps"
+    losses = [(point["step"], point["loss"]) for point in train if "loss" in point]
+    loss_axes.plot(*np.array(losses).reshape(-1, 2).T, linewidth=1)
     for axes, name in ((bits_axes, "validation, bits per new token"), (loss_axes, "training loss, nats per target")):
-        axes.set(xlabel=axis_name, ylabel=name)
+        axes.set(xlabel="optimizer steps", ylabel=name)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
     if bits_axes.get_legend_handles_labels()[0]:
         bits_axes.legend(fontsize=8)
-    return _save(figure, path)
+    return _save(figure.savefig, path)
 
 
 def draw_comparison_curves(
@@ -156,7 +143,7 @@ def draw_comparison_curves(
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return _save(figure, path)
+    return _save(figure.savefig, path)
 
 
 def draw_bits_by_kind(
@@ -188,7 +175,7 @@ def draw_bits_by_kind(
         axes.set_yticks(range(len(rows)), list(rows) if column == 0 else [""] * len(rows))
         axes.margins(x=0.2)
         axes.grid(alpha=0.3, axis="x")
-    return _save(figure, path)
+    return _save(figure.savefig, path)
 
 
 def draw_sounds(sounds: Mapping[str, Mapping[str, Any]], path: str | os.PathLike[str]) -> Path:
@@ -211,24 +198,23 @@ def draw_sounds(sounds: Mapping[str, Mapping[str, Any]], path: str | os.PathLike
             raise ValueError(f"sound {title!r} must have samples and a rate, got shape {array.shape} at {rate} Hz")
         wave_axes, spectrum_axes = all_axes[column], all_axes[column + len(sounds)]
         for channel, samples in enumerate(array):
-            wave_axes.plot(
-                np.arange(len(samples)) / rate, samples, linewidth=0.6, label=f"channel {channel}", alpha=0.8
-            )
+            seconds = np.arange(len(samples)) / rate
+            wave_axes.plot(seconds, samples, linewidth=0.6, label=f"channel {channel}", alpha=0.8)
         wave_axes.set(title=title, ylabel="amplitude")
         if len(array) > 1:
             wave_axes.legend(fontsize=7, loc="upper right")
         times, frequencies, decibels = _spectrogram(array[0], float(rate))
         spectrum_axes.pcolormesh(times, frequencies, decibels, shading="auto", vmin=decibels.max() - 80)
         spectrum_axes.set(xlabel="seconds", ylabel="hertz")
-    return _save(figure, path)
+    return _save(figure.savefig, path)
 
 
-def _pick_frames(frames: Frames | None, count: int) -> list[Frames]:
+def _pick_frames(frames: Frames | None) -> list[Frames]:
     if frames is None:
         return []
     if frames.ndim != 4 or frames.shape[-1] not in (3, 4) or frames.dtype != np.uint8 or not frames.size:
         raise ValueError(f"frames must be non-empty uint8 (T, H, W, 3 | 4), got {frames.dtype} {frames.shape}")
-    chosen = frames[np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)]
+    chosen = frames[np.linspace(0, len(frames) - 1, min(NUM_FRAMES, len(frames))).round().astype(int)]
     return list(composite_on_white(chosen) if frames.shape[-1] == 4 else chosen)
 
 
@@ -242,29 +228,24 @@ def _paste(sheet: Image.Image, frame: Frames, left: int, top: int, *, scale: int
 
 def _new_figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Any, list[Any]]:
     # a figure of its own, not pyplot's: no window system, and nothing to close
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
     return figure, list(figure.subplots(rows, columns, squeeze=False).reshape(-1))
 
 
 def _spectrogram(samples: NDArray[np.float64], rate: float) -> tuple[Any, Any, Any]:
     """Return times (K,) in seconds, frequencies (J,) in hertz, and level (J, K) in decibels."""
+    from scipy.signal import spectrogram
+
     length = int(np.clip(2 ** int(np.log2(max(len(samples) // 8, 1))), 16, 512))
-    padded = np.pad(samples, (length // 2, length))
-    starts = np.arange(0, len(samples), max(length // 4, 1))
-    pieces = padded[starts[:, None] + np.arange(length)] * np.hanning(length)
-    power = np.abs(np.fft.rfft(pieces, axis=1)) ** 2
-    return starts / rate, np.fft.rfftfreq(length, 1 / rate), 10 * np.log10(power.T + 1e-10)
+    padded, overlap = np.pad(samples, length // 2), length - length // 4
+    frequencies, times, power = spectrogram(padded, rate, "hann", length, overlap, detrend=False)
+    return times - length / 2 / rate, frequencies, 10 * np.log10(power + 1e-15)
 
 
-def _save(picture: Any, path: str | os.PathLike[str]) -> Path:
+def _save(write: Callable[..., Any], path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(picture, Image.Image):
-        picture.save(target, format="PNG")
-    else:
-        picture.savefig(target, format="png", dpi=110)
+    write(target, format="png")
     return target

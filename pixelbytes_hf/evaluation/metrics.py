@@ -2,11 +2,9 @@
 
 A token counts once. Its matched bits are -log2 of the probability given to it before it was read; lower is better, 0
 is certainty, log2(V) is what a uniform guess costs (7.24 in the ``paper`` preset), and a confident error costs more.
-Accuracy is the share of tokens that were the likeliest guess; in [0, 1], higher is better. Totals are sums over
+Accuracy is the fraction of tokens that were the likeliest guess; in [0, 1], higher is better. Totals are sums over
 tokens, divided at the end, so that they do not depend on how the tokens were batched. Figures over all tokens depend
 on the mixture of media: compare them only on the same corpus, and read the kinds first.
-
-Knows ids, contexts and scores; knows nothing about models.
 
 Shapes: L positions, N context cells, G groups.
 
@@ -35,13 +33,13 @@ class Totals:
     Attributes:
         groups: Names, (G,).
         nats: Summed -ln of the tokens' probabilities, (G,) float64.
-        hits: Tokens that were the likeliest guess, (G,) int64, or float64 where averages were added.
+        hits: Tokens that were the likeliest guess, (G,) float64.
         tokens: Tokens, (G,) int64.
     """
 
     groups: tuple[str, ...]
     nats: NDArray[np.float64]
-    hits: NDArray[Any]
+    hits: NDArray[np.float64]
     tokens: NDArray[np.int64]
 
     @classmethod
@@ -67,8 +65,9 @@ class Totals:
         size = len(groups)
         return cls(
             tuple(groups),
-            np.bincount(index, weights=nats, minlength=size).astype(np.float64),
-            np.bincount(index[hits] if hits.dtype == np.bool_ else index, _weights(hits), minlength=size),
+            # without a token bincount forgets the type of its weights
+            np.bincount(index, nats, minlength=size).astype(np.float64),
+            np.bincount(index, hits, minlength=size).astype(np.float64),
             np.bincount(index, minlength=size),
         )
 
@@ -86,13 +85,9 @@ class Totals:
         rows = [("all", self.nats.sum(), self.hits.sum(), self.tokens.sum())] if with_all else []
         rows += list(zip(self.groups, self.nats, self.hits, self.tokens, strict=True))
         return {
-            name: {
-                "bits": float(nats / tokens / _NATS_PER_BIT),
-                "accuracy": float(hits / tokens),
-                "tokens": int(tokens),
-            }
-            for name, nats, hits, tokens in rows
-            if tokens
+            name: {"bits": float(nats / n / _NATS_PER_BIT), "accuracy": float(hits / n), "tokens": int(n)}
+            for name, nats, hits, n in rows
+            if n
         }
 
 
@@ -102,7 +97,7 @@ class MatchedScore:
 
     Attributes:
         kinds: By the token's own kind.
-        modalities: By the modality of its segment, end marks included.
+        modalities: By the modality of its segment, separators included.
         changes: Of the pixels that have a pixel at the same place in the frame before: by whether they equal it. A
             copy of the frame before has accuracy 1 on the kept and 0 on the changed ones.
     """
@@ -125,8 +120,7 @@ class MatchedScore:
         modalities: NDArray[Any],
         *,
         nats: NDArray[Any],
-        predictions: NDArray[Any] | None = None,
-        hits: NDArray[Any] | None = None,
+        hits: NDArray[Any],
         vocabulary: Vocabulary,
     ) -> "MatchedScore":
         """Return the score of predicted tokens.
@@ -136,19 +130,17 @@ class MatchedScore:
             contexts: What was seen before each, (L, N).
             modalities: Index into `MODALITIES` of each, (L,).
             nats: -ln of the probability of each, (L,).
-            predictions: The likeliest id before each, (L,).
-            hits: In place of predictions, how often each was the likeliest guess, on average, (L,).
+            hits: Whether each was the likeliest guess, (L,), or how often on average.
             vocabulary: The tables.
 
         Example:
             >>> ids, nats = np.array([58, 59]), np.log([2.0, 8.0])
             >>> score = MatchedScore.of(ids, np.zeros((2, 6), int), np.array([1, 1]), nats=nats,
-            ...     predictions=np.array([58, 58]), vocabulary=Vocabulary.from_preset("paper"))
+            ...     hits=ids == 58, vocabulary=Vocabulary.from_preset("paper"))
             >>> score.to_dict()["matched"]["pixel"]
             {'bits': 2.0, 'accuracy': 0.5, 'tokens': 2}
         """
         kind_of_id = vocabulary.kind_of_id
-        hits = np.asarray(predictions) == ids if hits is None else hits
         before = contexts[:, FRAME_BEFORE_CELL]
         moving = (kind_of_id[ids] == PIXEL) & (kind_of_id[before] == PIXEL)
         changed = (ids[moving] != before[moving]).astype(np.int64)
@@ -173,9 +165,9 @@ class MatchedScore:
 class PaperTotals(NamedTuple):
     """Sums of what the paper prints, over targets; lower loss and higher accuracy are better.
 
-    Its loss is the mean cross-entropy of the targets in nats, its accuracy the share of targets that were the
+    Its loss is the mean cross-entropy of the targets in nats, its accuracy the fraction of targets that were the
     likeliest guess. The targets are the new tokens for the predictive objective, and all six cells of the next context
-    row for the autoregressive one, of which five have mostly been read before. Never compare the two objectives by
+    for the autoregressive one, of which five have mostly been read before. Never compare the two objectives by
     them.
 
     Attributes:
@@ -201,7 +193,3 @@ class PaperTotals(NamedTuple):
         if not self.targets:
             raise ValueError("the paper's figures need at least one target, got none")
         return {"loss": self.nats / self.targets, "accuracy": self.hits / self.targets, "targets": self.targets}
-
-
-def _weights(hits: NDArray[Any]) -> NDArray[Any] | None:
-    return None if hits.dtype == np.bool_ else hits

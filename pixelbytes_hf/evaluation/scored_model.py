@@ -1,5 +1,7 @@
-"""What evaluation asks of a model."""
+"""What evaluation asks of a model, and the state in which a model is scored."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -33,3 +35,15 @@ class ScoredModel(Protocol):
 
     def parameters(self) -> Any:
         """Return the weights."""
+
+
+@contextmanager
+def evaluation_mode(model: ScoredModel) -> Iterator[None]:
+    """Read a model without dropout and gradients; it is left as it was."""
+    was_training = model.training
+    model.train(False)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)

@@ -1,4 +1,4 @@
-"""Scoring a corpus with a model under teacher forcing, window by window; the scores are summed on the way.
+"""Scoring a corpus with a model under teacher forcing, window by window; scores are summed as they come.
 
 Shapes: B records or windows read together, L positions of a window, N context cells, V vocabulary.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.batches import WindowCollator
-from ..data.corpus import Records
+from ..data.corpus import Records, record_lengths
 from ..objectives.corruption import Window
 from ..objectives.losses import score_tokens
 from ..tokens.contexts import context_rule
@@ -37,23 +37,24 @@ def plan_steps(corpus: Records, window_length: int, batch_size: int, *, carried:
     Carried: records of similar length go side by side, the longest first, so that those that go on are always the
     first rows of the step before.
     """
-    lengths = np.array([len(corpus.record(index)[0]) for index in range(corpus.num_records)])
+    lengths = record_lengths(corpus)
     windows = [
-        [
-            (record, low, min(low + window_length, int(lengths[record])))
-            for low in range(0, lengths[record], window_length)
-        ]
-        for record in np.argsort(-lengths, kind="stable").tolist()
-        if lengths[record]
+        [(record, low, min(low + window_length, lengths[record])) for low in range(0, lengths[record], window_length)]
+        for record in np.argsort([-length for length in lengths], kind="stable").tolist()
     ]
     if not carried:
-        flat = sorted((place for places in windows for place in places), key=lambda place: place[1] - place[2])
-        return [Step(True, flat[first : first + batch_size]) for first in range(0, len(flat), batch_size)]
+        return pack_windows([place for places in windows for place in places], batch_size)
     return [
         Step(turn == 0, [places[turn] for places in windows[first : first + batch_size] if turn < len(places)])
         for first in range(0, len(windows), batch_size)
         for turn in range(len(windows[first]))
     ]
+
+
+def pack_windows(places: list[tuple[int, int, int]], batch_size: int) -> list[Step]:
+    """Return steps that each start anew, windows of similar length together, the longest first."""
+    places = sorted(places, key=lambda place: place[1] - place[2])
+    return [Step(True, places[first : first + batch_size]) for first in range(0, len(places), batch_size)]
 
 
 class Scorer(ABC):
@@ -90,15 +91,9 @@ class Scorer(ABC):
     def batch(self, windows: Sequence[Window]) -> dict[str, Tensor]:
         """Return windows as the model reads them: contexts (B, L, N), labels and mask (B, L), on the CPU."""
         pad_id = self.corpus.vocabulary.pad_id
-        return self.collate(
-            [
-                {
-                    "input_ids": self.rule.gather(w.ids, w.shapes, w.start, w.stop, pad_id=pad_id),
-                    "labels": w.ids[w.start : w.stop],
-                }
-                for w in windows
-            ]
-        )
+        rows = [self.rule.gather(w.ids, w.shapes, w.start, w.stop, pad_id=pad_id) for w in windows]
+        labels = [w.ids[w.start : w.stop] for w in windows]
+        return self.collate([{"input_ids": i, "labels": each} for i, each in zip(rows, labels, strict=True)])
 
     def add(self, record: int, window: Window, nats: NDArray[np.float64], hits: NDArray[Any]) -> None:
         """Add the scores of a window's tokens, each (L,) or longer: nats, and hits or how often on average."""
@@ -138,21 +133,18 @@ class WindowScorer(Scorer):
         if step.is_fresh:
             self.cache, self.num_read = self.model.new_cache() if self.carried else None, 0
         elif self.cache is not None and len(windows) < self.num_rows:
+            # the shortest records, which have ended, were the last rows
             self.cache.batch_select_indices(torch.arange(len(windows), device=device))
         self.num_rows = len(windows)
-        mask = self._mask(batch["attention_mask"])
+        labels, mask = batch["labels"].to(device), self._mask(batch["attention_mask"].to(device))
+        contexts = batch["input_ids"].to(device)
         output = self.model(
-            input_ids=batch["input_ids"].to(device),
-            attention_mask=None if mask is None else mask.to(device),
-            past_key_values=self.cache,
-            use_cache=self.carried,
+            input_ids=contexts, attention_mask=mask, past_key_values=self.cache, use_cache=self.carried
         )
-        if self.carried:
-            self.num_read += batch["labels"].shape[1]
-        labels = batch["labels"].to(device)
+        self.num_read += labels.shape[1] * self.carried
         nats, hits = score_tokens(self.model.objective.new_token_logits(output.logits), labels)
-        for place, window, row, hit in zip(step.places, windows, nats.cpu().numpy(), hits.cpu().numpy(), strict=True):
-            self.add(place[0], window, row, hit)
+        for (record, _, _), window, *scores in zip(step.places, windows, nats.cpu(), hits.cpu(), strict=True):
+            self.add(record, window, *(score.numpy() for score in scores))
         self._add_paper(output.logits, labels, windows)
         return int(batch["attention_mask"].sum())
 

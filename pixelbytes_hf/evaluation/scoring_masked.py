@@ -1,4 +1,4 @@
-"""Scoring a corpus with an objective that corrupts its input: each window is read several times, with other draws.
+"""Scoring a corpus with an objective that corrupts its input: each window is scored several times, with other draws.
 
 A masked model's score is an upper bound of the tokens' information: the mean over the draws of what the masked tokens
 cost, divided by the fraction of tokens that was masked (`objective_masked`). The fractions are stratified: of K draws,
@@ -6,7 +6,7 @@ the first masks up to 1 / K of the window's tokens, the last all but as few. Wha
 is seen as it is, so that the windows' bounds add up to that of the record. Accuracy is weighted alike: that of
 guessing the tokens one after another in random order.
 
-An objective without a likelihood gives the paper's figures, and those of the tokens that its draws hid.
+An objective without a likelihood gives the paper's figures, and those of the tokens that its draws masked.
 
 Shapes: B windows read together, L positions, K draws.
 """
@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data.corpus import Records
+from ..data.corpus import Records, record_lengths
 from ..objectives.corruption import Moment, Window
 from ..objectives.losses import score_tokens
 from ..objectives.objectives import build_corruption
@@ -48,8 +48,7 @@ class MaskedScorer(Scorer):
         if num_draws < 1 or corruption is None:
             raise ValueError(f"num_draws must be at least 1, with an objective that draws, got {num_draws}")
         self.num_draws, self.seed, self.corruption = num_draws, seed, corruption
-        lengths = [len(corpus.record(index)[0]) for index in range(corpus.num_records)]
-        self.offsets = np.concatenate([[0], np.cumsum(lengths)])
+        self.offsets = np.cumsum([0, *record_lengths(corpus)])
         self.has_likelihood = model.objective.likelihood != "none"
 
     def read(self, step: Step) -> int:

@@ -1,13 +1,13 @@
-"""How alike two token sequences are: Hamming, cosine and BLEU as the paper defines them, and what to use instead.
+"""Similarity of token sequences: Hamming distance, cosine and BLEU as the paper defines them, and what to use instead.
 
-The paper compares 16 generated context rows with the 16 true ones, all their cells flattened. So most of what is
+The paper compares 16 generated contexts with the 16 true ones, all their cells flattened. So most of what is
 compared was given or is a copy, the cosine treats ids as amounts, and BLEU counts runs of cells. `paper_*` reproduce
 that for comparison with its tables; the others take each token once and treat ids as names.
 
 None of them is a likelihood: a plausible sprite that differs from the true one scores badly on all. To compare models
 use matched bits (`metrics`); use these where an output is meant to equal its target, as in copying or infilling.
 
-Shapes: L tokens, T frames, H rows, W columns.
+Shapes: L tokens.
 
 Source: `EvaluateMetric`, pixelbytes/modules/eval.py of fabienfrfr/PixelBytes@7646d6a (its `cosine` is the similarity,
 one minus scipy's distance; its BLEU is nltk's sentence BLEU without smoothing); same values.
@@ -25,9 +25,9 @@ BLEU_ORDER = 4
 
 
 def paper_hamming(target: Ids, generated: Ids) -> float:
-    """Return the share of flattened cells that differ; in [0, 1], lower is better.
+    """Return the fraction of flattened cells that differ; in [0, 1], lower is better.
 
-    Not for comparing models: cells are counted in several rows, and cells that are always padding are counted too.
+    Not for comparing models: cells are counted in several contexts, and cells that are always padding are counted too.
 
     Raises:
         ValueError: If the shapes differ or are empty.
@@ -84,10 +84,10 @@ def paper_bleu(target: Ids, generated: Ids) -> float:
 
 
 def token_hamming(target: Ids, generated: Ids) -> float:
-    """Return the share of positions of two streams whose tokens differ; in [0, 1], lower is better.
+    """Return the fraction of positions of two streams whose tokens differ; in [0, 1], lower is better.
 
     Each token counts once. Positions that only the longer stream has differ. Not for streams that may be shifted: one
-    token more at the start makes all that follows differ; use `ngram_overlap`, or `grid_hamming` for pictures.
+    token more at the start makes all that follows differ; use `ngram_overlap`.
 
     Args:
         target: (L,).
@@ -106,33 +106,8 @@ def token_hamming(target: Ids, generated: Ids) -> float:
     return float(((target[:shared] != generated[:shared]).sum() + longest - shared) / longest)
 
 
-def grid_hamming(target: Ids, generated: Ids) -> float:
-    """Return the share of cells that differ, the grids laid over each other at frame, row and column 0.
-
-    In [0, 1], lower is better; a cell that only one of the grids has differs. Not for pictures that may be moved.
-
-    Args:
-        target: (T, H, W).
-        generated: (T', H', W').
-
-    Raises:
-        ValueError: If either is not 3-D, or is empty.
-
-    Example:
-        >>> grid_hamming(np.array([[[1, 2]]]), np.array([[[1, 2], [3, 4]]]))
-        0.5
-    """
-    target, generated = np.asarray(target), np.asarray(generated)
-    if target.ndim != 3 or generated.ndim != 3 or not target.size or not generated.size:
-        raise ValueError(f"target and generated must be non-empty (T, H, W), got {target.shape} and {generated.shape}")
-    shared = tuple(slice(min(sizes)) for sizes in zip(target.shape, generated.shape, strict=True))
-    common = target[shared]
-    equal = int((common == generated[shared]).sum())
-    return 1.0 - equal / (target.size + generated.size - common.size)
-
-
 def histogram_cosine(target: Ids, generated: Ids) -> float:
-    """Return the cosine of how often each id occurs; in [0, 1], higher is better, 1 for the same shares of every id.
+    """Return the cosine of how often each id occurs; in [0, 1], higher is better, 1 for the same fraction of every id.
 
     Says whether the same colours, levels or letters are used alike often; blind to their order, so not a measure of
     shape or content. A common background dominates it: leave such ids out before, where that is not wanted.

@@ -17,11 +17,11 @@ def format_table(results: Mapping[str, Any]) -> str:
     rows = [head]
     for name, result in results.items():
         matched, paper = result.get("matched", {}), result.get("paper", {})
-        cells = [_format_pair(row["bits"], row["accuracy"]) if (row := matched.get(kind)) else "" for kind in kinds]
+        cells = [format_pair(row["bits"], row["accuracy"]) if (row := matched.get(kind)) else "" for kind in kinds]
         name = f"{name} (upper bound)" if result.get("likelihood") == "upper bound" else name
         every = result.get("settings", {}).get("every", 1)
         name = f"{name} (one token in {every})" if every > 1 else name
-        rows.append([name, *cells, _format_pair(paper.get("loss"), paper.get("accuracy"))])
+        rows.append([name, *cells, format_pair(paper.get("loss"), paper.get("accuracy"))])
     return align_table(rows)
 
 
@@ -34,21 +34,18 @@ def align_table(rows: Sequence[Sequence[str]]) -> str:
         |------|-----:|
         | a    |    1 |
     """
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "| "
-        + " | ".join(
-            cell.ljust(width) if n == 0 else cell.rjust(width)
-            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        + " |"
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = ["<"] + [">"] * (len(widths) - 1)
+    head, *body = (
+        "| " + " | ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)) + " |"
         for row in rows
-    ]
-    rule = "|" + "|".join("-" * (width + 2 - (n > 0)) + ":" * (n > 0) for n, width in enumerate(widths)) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]])
+    )
+    rule = "|".join(["", "-" * (widths[0] + 2), *("-" * (width + 1) + ":" for width in widths[1:]), ""])
+    return "\n".join([head, rule, *body])
 
 
-def _format_pair(first: float | None, fraction: float | None) -> str:
-    if first is None and fraction is None:
+def format_pair(loss: float | None, accuracy: float | None) -> str:
+    """Return a loss, or bits, and an accuracy, ``-`` where one of them is not known."""
+    if loss is None and accuracy is None:
         return ""
-    return f"{'-' if first is None else format(first, '.3f')} / {'-' if fraction is None else format(fraction, '.1%')}"
+    return f"{'-' if loss is None else format(loss, '.3f')} / {'-' if accuracy is None else format(accuracy, '.1%')}"

@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +51,33 @@ def write_pretrained(folder: str | os.PathLike[str], *parts: Any) -> None:
         for path in sorted(Path(temporary).iterdir(), key=lambda path: path.name == "config.json"):
             path.chmod(0o644)  # safetensors writes for the owner alone
             os.replace(path, target / path.name)
+
+
+def walk_leaves(content: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Return every value of nested mappings and lists that is neither, with its place.
+
+    Example:
+        >>> list(walk_leaves({"a": {"b": [0.5, None]}}))
+        [('a.b[0]', 0.5), ('a.b[1]', None)]
+    """
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from walk_leaves(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(content, list | tuple):
+        for index, value in enumerate(content):
+            yield from walk_leaves(value, f"{place}[{index}]")
+    else:
+        yield place, content
+
+
+def find_differences(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Return place and both values where nested mappings and lists differ; what is absent counts as None.
+
+    Example:
+        >>> list(find_differences({"a": (1, 2), "b": None}, {"a": [1, 3]}))
+        [('a[1]', 2, 3)]
+    """
+    old, new = dict(walk_leaves(before)), dict(walk_leaves(after))
+    for place in sorted(old.keys() | new.keys()):
+        if old.get(place) != new.get(place):
+            yield place, old.get(place), new.get(place)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..data.corpus import TokenCorpus
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
-from ..runs.files import read_json, write_json
+from ..runs.files import find_differences, read_json, write_json
 from ..runs.versions import describe_versions
 from .presets import Preset
 from .settings import rename_settings
@@ -79,14 +79,6 @@ def open_folder(folder: Path, description: dict[str, Any], *, resume: bool) -> N
 def _check_same_run(old: dict[str, Any], new: dict[str, Any]) -> None:
     """Refuse to resume with other settings: the schedule and the order of windows would not be those of the run."""
     for part in ("model", "tokenizer", "settings", "data"):
-        before, after = _normalise(old[part]), _normalise(new[part])
-        names = sorted(n for n in before.keys() | after.keys() if before.get(n) != after.get(n))
-        if changed := [name for name in names if name not in _FREE_TO_CHANGE]:
-            raise ValueError(
-                f"the run to resume had other {part}: {changed[0]} was {before.get(changed[0])!r}, "
-                f"got {after.get(changed[0])!r}"
-            )
-
-
-def _normalise(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+        for place, before, after in find_differences(old[part], new[part]):
+            if not place.startswith(_FREE_TO_CHANGE):
+                raise ValueError(f"the run to resume had other {part}: {place} was {before!r}, got {after!r}")

@@ -220,7 +220,7 @@ def test_baselines_are_scored_on_the_same_tokens(corpus):
 
 
 def test_baselines_can_be_chosen(corpus):
-    result = evaluate_baselines(corpus, corpus, baselines=[UniformBaseline()], progress=False)
+    result = evaluate_baselines(corpus, corpus, baselines=[UniformBaseline((), "uniform")], progress=False)
     assert list(result) == ["uniform"]
     assert result["uniform"]["matched"]["all"]["tokens"] == corpus.num_tokens
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixelbytes_hf.evaluation import figures as figures_module
 from pixelbytes_hf.evaluation.figures import (
     SheetRow,
     draw_bits_by_kind,
@@ -31,19 +32,29 @@ def frames(rng):
     return rng.integers(0, 256, (6, 4, 5, 3), dtype=np.uint8)
 
 
-def test_sheet_shows_frames_enlarged_without_smoothing(frames, tmp_path):
-    path = draw_contact_sheet(
-        [SheetRow("a lizard", frames, frames[:1])], tmp_path / "sheet.png", num_frames=3, cell_size=41
-    )
-    sheet = read(path)
+@pytest.fixture
+def sizes(monkeypatch):
+    """Let a test choose how many frames of which size a sheet shows."""
+
+    def choose(num_frames, cell_size):
+        monkeypatch.setattr(figures_module, "NUM_FRAMES", num_frames)
+        monkeypatch.setattr(figures_module, "CELL_SIZE", cell_size)
+
+    return choose
+
+
+def test_sheet_shows_frames_enlarged_without_smoothing(frames, sizes, tmp_path):
+    sizes(3, 41)
+    sheet = read(draw_contact_sheet([SheetRow("a lizard", frames, frames[:1])], tmp_path / "sheet.png"))
     large = frames.repeat(8, axis=1).repeat(8, axis=2)  # 41 // 5
     assert [find(sheet, frame) for frame in large] == [2, 0, 1, 0, 0, 1]  # first, middle and last; the first twice
 
 
-def test_sheet_composites_transparency_on_white(frames, tmp_path):
+def test_sheet_composites_transparency_on_white(frames, sizes, tmp_path):
+    sizes(1, 5)
     clear = np.concatenate([frames, np.zeros((*frames.shape[:3], 1), np.uint8)], axis=-1)
     clear[:, 0, 0, 3] = 255
-    sheet = read(draw_contact_sheet([SheetRow("", clear, None)], tmp_path / "sheet.png", num_frames=1, cell_size=5))
+    sheet = read(draw_contact_sheet([SheetRow("", clear, None)], tmp_path / "sheet.png"))
     expected = np.full((4, 5, 3), 255, np.uint8)
     expected[0, 0] = frames[0, 0, 0]
     assert find(sheet, expected) == 1
@@ -60,25 +71,25 @@ def test_sheet_writes_every_sentence_and_grows_with_it(frames, tmp_path):
     assert len(draw("a", "b", "c")) > 2 * len(one)
 
 
-def test_sheet_takes_a_generated_sprite_of_another_size(frames, tmp_path):
+def test_sheet_takes_a_generated_sprite_of_another_size(frames, sizes, tmp_path):
+    sizes(4, 8)
     large = np.full((2, 30, 20, 3), 7, np.uint8)
-    sheet = read(draw_contact_sheet([SheetRow("", frames, large)], tmp_path / "sheet.png", cell_size=8))
+    sheet = read(draw_contact_sheet([SheetRow("", frames, large)], tmp_path / "sheet.png"))
     assert find(sheet, frames[0]) == 1 and find(sheet, large[0]) == 2
 
 
 @pytest.mark.parametrize(
-    ("rows", "options"),
+    "rows",
     [
-        ([], {}),
-        ([SheetRow("", None, None)], {"num_frames": 0}),
-        ([SheetRow("", np.zeros((2, 3, 3), np.uint8), None)], {}),
-        ([SheetRow("", np.zeros((2, 3, 3, 3)), None)], {}),
-        ([SheetRow("", np.zeros((0, 3, 3, 3), np.uint8), None)], {}),
+        [],
+        [SheetRow("", np.zeros((2, 3, 3), np.uint8), None)],
+        [SheetRow("", np.zeros((2, 3, 3, 3)), None)],
+        [SheetRow("", np.zeros((0, 3, 3, 3), np.uint8), None)],
     ],
 )
-def test_sheet_refuses_what_it_cannot_show(rows, options, tmp_path):
+def test_sheet_refuses_what_it_cannot_show(rows, tmp_path):
     with pytest.raises(ValueError, match=r"sheet needs rows|frames must be"):
-        draw_contact_sheet(rows, tmp_path / "sheet.png", **options)
+        draw_contact_sheet(rows, tmp_path / "sheet.png")
     assert not (tmp_path / "sheet.png").exists()
 
 
@@ -93,7 +104,6 @@ def test_curves_show_the_history(tmp_path):
         for bits, options in (
             ([7.0, 5.0, 3.0], {}),
             ([7.0, 2.0, 3.0], {}),
-            ([7.0, 5.0, 3.0], {"tokens_per_step": 512}),
             ([7.0, 5.0, 3.0], {"references": {"count coder": 4.0}}),
         )
     ]

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from pixelbytes_hf.evaluation.metrics import MatchedScore, PaperTotals, Totals
 from pixelbytes_hf.evaluation.similarity import (
-    grid_hamming,
     histogram_cosine,
     ngram_overlap,
     paper_bleu,
@@ -30,7 +29,7 @@ def random_score(rng, paper, length):
     ids[rng.random(length) < 0.3] = 60
     modalities = rng.integers(0, 3, length)
     nats, guesses = rng.exponential(size=length), np.where(rng.random(length) < 0.4, ids, 60)
-    return ids, contexts, modalities, {"nats": nats, "predictions": guesses, "vocabulary": paper}
+    return ids, contexts, modalities, {"nats": nats, "hits": guesses == ids, "vocabulary": paper}
 
 
 def test_matched_score_equals_a_loop_over_tokens(rng, paper):
@@ -38,7 +37,7 @@ def test_matched_score_equals_a_loop_over_tokens(rng, paper):
     tables = MatchedScore.of(ids, contexts, modalities, **scored).to_dict()
     groups = {("matched", "all"): [], ("by_change", "pixel_kept"): [], ("by_change", "pixel_changed"): []}
     for n, token in enumerate(ids):
-        row = (scored["nats"][n] / np.log(2), scored["predictions"][n] == token)
+        row = (scored["nats"][n] / np.log(2), scored["hits"][n])
         names = [("matched", "all"), ("matched", KINDS[paper.kind_of_id[token]])]
         names.append(("by_modality", MODALITIES[modalities[n]]))
         if token in paper.pixel_ids and contexts[n, 1] in paper.pixel_ids:
@@ -57,7 +56,7 @@ def test_matched_score_does_not_depend_on_batches(rng, paper):
     whole = MatchedScore.of(ids, contexts, modalities, **scored)
     total = MatchedScore.empty()
     for part in (slice(0, 7), slice(7, 200), slice(200, 300)):
-        arrays = {name: scored[name][part] for name in ("nats", "predictions")}
+        arrays = {name: scored[name][part] for name in ("nats", "hits")}
         total += MatchedScore.of(ids[part], contexts[part], modalities[part], **arrays, vocabulary=paper)
     for table, rows in whole.to_dict().items():
         for name, row in rows.items():
@@ -67,7 +66,7 @@ def test_matched_score_does_not_depend_on_batches(rng, paper):
 def test_copying_the_frame_before_knows_kept_pixels_only(rng, paper):
     grid = rng.integers(58, 61, (4, 5, 6))
     ids, contexts = grid.reshape(-1), gather_context(grid, pad_id=0)
-    arrays = {"nats": np.zeros(len(ids)), "predictions": contexts[:, 1]}
+    arrays = {"nats": np.zeros(len(ids)), "hits": contexts[:, 1] == ids}
     changes = MatchedScore.of(ids, contexts, np.ones(len(ids), int), **arrays, vocabulary=paper).to_dict()["by_change"]
     assert (changes["pixel_kept"]["accuracy"], changes["pixel_changed"]["accuracy"]) == (1.0, 0.0)
     assert changes["pixel_kept"]["tokens"] + changes["pixel_changed"]["tokens"] == 3 * 5 * 6
@@ -141,15 +140,6 @@ def test_similarities_keep_their_bounds_and_symmetry(one, other):
     assert ngram_overlap(one, other, order=1) >= 1.0 - 2 * token_hamming(one, other)
 
 
-def test_grid_hamming_counts_cells_that_one_grid_lacks():
-    grid = np.arange(24).reshape(2, 3, 4)
-    assert grid_hamming(grid, grid) == 0.0
-    assert grid_hamming(grid, grid[:1]) == pytest.approx(12 / 24)
-    assert grid_hamming(grid, grid[:, :, :3]) == grid_hamming(grid[:, :, :3], grid) == pytest.approx(6 / 24)
-    # 2 x 2 against 1 x 3: two cells in common of five
-    assert grid_hamming(np.ones((1, 2, 2)), np.ones((1, 1, 3))) == pytest.approx(1 - 2 / 5)
-
-
 def test_ngram_overlap_survives_a_shift_that_hamming_does_not():
     target = np.arange(20)
     shifted = np.append(99, target[:-1])
@@ -165,7 +155,6 @@ def test_ngram_overlap_survives_a_shift_that_hamming_does_not():
         (paper_bleu, (np.zeros(0), np.zeros(3))),
         (token_hamming, (np.zeros((2, 2)), np.zeros(4))),
         (histogram_cosine, (np.zeros(0, int), np.zeros(4, int))),
-        (grid_hamming, (np.zeros((2, 2)), np.zeros((2, 2)))),
         (ngram_overlap, (np.zeros(1, int), np.zeros(4, int))),
     ],
 )
@@ -177,6 +166,6 @@ def test_similarities_refuse_what_cannot_be_compared(measure, arguments):
 def test_uniform_guess_costs_the_logarithm_of_the_vocabulary():
     full = Vocabulary.from_preset("paper")
     ids = np.arange(full.size)
-    arrays = {"nats": np.full(full.size, np.log(full.size)), "predictions": ids}
+    arrays = {"nats": np.full(full.size, np.log(full.size)), "hits": np.ones(full.size, bool)}
     matched = MatchedScore.of(ids, np.zeros((full.size, 6), int), np.zeros(full.size, int), **arrays, vocabulary=full)
     assert all(row["bits"] == pytest.approx(np.log2(151)) for row in matched.to_dict()["matched"].values())
