@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pixelbytes_hf.publishing.export import find_modules, travelling_homes
+from pixelbytes_hf.models.pixelbytes.family_code import family_homes
+from pixelbytes_hf.pretrained.exported_code import find_modules
 
 PACKAGE = Path(__file__).parents[1] / "pixelbytes_hf"
 # a room imports from itself and from rooms left of the bar before it
@@ -18,7 +19,7 @@ pretrained, tokens | codecs, mixers, objectives, hub, control | generation | mod
 FLOOR_OF_ROOM = {room.strip(): floor for floor, rooms in enumerate(RULE.split("|")) for room in rooms.split(",")}
 ALLOWED_TO_TRAVEL = {"torch", "numpy", "PIL", "transformers", "huggingface_hub"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" and path.parent != PACKAGE)
-TRAVELLING = sorted(find_modules(travelling_homes()).values())
+TRAVELLING = sorted(find_modules(family_homes()).values())
 MOST_MODULES = 16
 MOST_LINES = 750
 

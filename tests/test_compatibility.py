@@ -14,7 +14,8 @@ from tiny_training import assert_same_weights, run, weights
 
 from pixelbytes_hf import Audio, Image
 from pixelbytes_hf.cli.main import main
-from pixelbytes_hf.publishing.export import write_checkpoint, write_code
+from pixelbytes_hf.models.pixelbytes.family_code import write_family_code
+from pixelbytes_hf.publishing.export import write_checkpoint
 from pixelbytes_hf.runs.files import read_json, write_json
 from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.training.presets import get_preset
@@ -96,7 +97,7 @@ def test_exported_checkpoint_of_before_loads_without_the_package(compat, expecte
 
 
 def test_checkpoint_exported_today_loads_without_the_package(compat, expected, tmp_path):
-    write_code(tmp_path / "exported")
+    write_family_code(tmp_path / "exported")
     write_checkpoint(Run.load(compat / "quickstart_run"), tmp_path / "exported")
     assert_expected(**compute_lonely(tmp_path / "exported", tmp_path), expected=expected)
 

@@ -14,11 +14,12 @@ from typing import Any
 from ..hub.plain_files import list_plain_files
 from ..hub.requests import remote_files
 from ..hub.upload import Published, check_repo_id, publish_folder
+from ..models.pixelbytes.family_code import write_family_code
 from ..runs.files import write_json
 from ..runs.run_folder import Run
 from .card_facts import CardFacts, gather_facts
 from .cards import render_model_card
-from .export import check_travels, write_checkpoint, write_code
+from .export import check_travels, write_checkpoint
 from .records import read_records
 from .samples import make_samples
 
@@ -160,7 +161,7 @@ def assemble(
         **card,
     )
     target = root if subfolder is None else root / subfolder
-    write_code(root)
+    write_family_code(root)
     write_checkpoint(run, target)
     for record_name, content in read_records(run_folder).items():
         write_json(target / record_name, content)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..pretrained.exported_code import saving_without_code
+
 
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Return the content of a JSON file.
@@ -46,8 +48,10 @@ def write_pretrained(folder: str | os.PathLike[str], *parts: Any) -> None:
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target, prefix=".save.") as temporary:
-        for part in parts:
-            part.save_pretrained(temporary)
+        # runs are read by this package; what leaves for the Hub takes its code along
+        with saving_without_code():
+            for part in parts:
+                part.save_pretrained(temporary)
         for path in sorted(Path(temporary).iterdir(), key=lambda path: path.name == "config.json"):
             path.chmod(0o644)  # safetensors writes for the owner alone
             os.replace(path, target / path.name)

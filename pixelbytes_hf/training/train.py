@@ -17,6 +17,7 @@ from transformers.utils import logging
 from ..data.corpus import TokenCorpus
 from ..data.tokenize_dataset import tokenize_dataset
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
+from ..pretrained.exported_code import saving_without_code
 from ..runs.corpus_layout import save_layout
 from ..runs.files import read_json, write_pretrained
 from .builders import build_model, build_tokenizer, continue_model, load_tokenizer
@@ -110,7 +111,7 @@ def train(
     checkpoint = find_newest_complete(args.output_dir, num_processes=args.world_size) if resume else None
     if resume and checkpoint is None:
         logger.warning("no complete checkpoint in %s: training starts from step 0", args.output_dir)
-    with _no_bars_for_writing():
+    with _no_bars_for_writing(), saving_without_code():
         if checkpoint is not None and _is_finished(checkpoint, settings.max_seconds):
             trainer._load_from_checkpoint(str(checkpoint))
             trainer.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))

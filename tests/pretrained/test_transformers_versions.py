@@ -13,9 +13,9 @@ from transformers import LlamaModel
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from pixelbytes_hf import PixelBytesConfig, aPxBySequenceModel
+from pixelbytes_hf.models.pixelbytes.family_code import write_family_code
 from pixelbytes_hf.pretrained import transformers_versions
 from pixelbytes_hf.pretrained.transformers_versions import KNOWN_VERSIONS, check_version, state_of
-from pixelbytes_hf.publishing.export import write_code
 
 ROOT = Path(__file__).parents[2]
 LOAD = """
@@ -56,7 +56,7 @@ def test_unknown_version_is_named(monkeypatch, version, warns):
 
 
 def test_a_checkpoint_s_own_code_names_a_version_that_came_after_it(tmp_path):
-    write_code(tmp_path)
+    write_family_code(tmp_path)
     settings = PixelBytesConfig().to_dict() | {"auto_map": {"AutoConfig": "configuration_pixelbytes.PixelBytesConfig"}}
     (tmp_path / "config.json").write_text(json.dumps(settings, default=str))
     command = [sys.executable, "-c", LOAD, str(tmp_path)]

@@ -17,8 +17,9 @@ from pixelbytes_hf.cli.main import main
 from pixelbytes_hf.generation.layout import as_layout
 from pixelbytes_hf.hub.plain_files import list_plain_files
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
+from pixelbytes_hf.models.pixelbytes.family_code import write_family_code
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
-from pixelbytes_hf.publishing.export import check_travels, write_checkpoint, write_code
+from pixelbytes_hf.publishing.export import check_travels, write_checkpoint
 from pixelbytes_hf.publishing.push import _write_index, assemble, render_index
 from pixelbytes_hf.runs.files import read_json
 from pixelbytes_hf.runs.run_folder import Run
@@ -91,7 +92,7 @@ def lonely(tmp_path_factory):
     request = []
     for name, run in runs.items():
         root = folder / name
-        write_code(root)
+        write_family_code(root)
         # every other one in a subfolder, its code beside it
         options = {"subfolder": "presets/x"} if len(request) % 2 else {}
         write_checkpoint(run, root / options.get("subfolder", ""))
@@ -419,7 +420,7 @@ def test_tokenizer_whose_code_would_stay_behind_is_refused(tmp_path):
 def test_code_is_closed_under_its_imports(tmp_path):
     from transformers.dynamic_module_utils import get_imports, get_relative_imports
 
-    names = {path.name for path in write_code(tmp_path)}
+    names = {path.name for path in write_family_code(tmp_path)}
     assert {f"{module}.py" for name in names for module in get_relative_imports(tmp_path / name)} <= names
     # what transformers wants to be installed before it loads the code, beside what it needs itself
     wanted = {package for name in names for package in get_imports(tmp_path / name)} - set(sys.stdlib_module_names)

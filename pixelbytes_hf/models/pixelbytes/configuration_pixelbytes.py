@@ -4,6 +4,7 @@ Knows names, sizes and which of them contradict each other; knows no tensors. Th
 ``config.json`` are read too (`legacy_checkpoint`), and that of its first approach (`legacy_first`).
 """
 
+import os
 from typing import Any, ClassVar, Literal, get_args
 
 from transformers import AutoConfig, PreTrainedConfig
@@ -14,11 +15,13 @@ from ...mixers.backbone_settings import check_mixer
 from ...mixers.configuration_mixers import MIXER_CONFIGS, PixelBytesLSTMConfig, build_mixer_config
 from ...mixers.mixer_properties import input_width, output_width, sees_future
 from ...objectives.objectives import OBJECTIVES
+from ...pretrained.exported_code import writes_code
 from ...pretrained.remote_code import is_copy
 from ...pretrained.setting_checks import StrictConfig, check_dropout, check_number, check_size, refuse_unknown
 from ...pretrained.transformers_versions import check_version
 from ...tokens.contexts import CONTEXT_RULES, WINDOW_SIZE
 from ...tokens.vocabulary import Vocabulary
+from .family_code import MODEL_CLASSES, write_family_code
 from .legacy_checkpoint import convert_legacy_settings, is_legacy, measure_legacy_weights
 from .legacy_first import convert_first_settings, is_first
 
@@ -126,6 +129,19 @@ class PixelBytesConfig(StrictConfig):
                     pretrained_model_name_or_path,
                 )
         return settings, unused
+
+    def save_pretrained(
+        self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any
+    ) -> None:
+        """Write ``config.json``, and the code that loads the model where this package is not installed.
+
+        A model's own `save_pretrained` calls it; arguments as of `PreTrainedConfig.save_pretrained`.
+        """
+        vars(self).pop("auto_map", None)
+        if writes_code():
+            self.auto_map = dict(MODEL_CLASSES)
+            write_family_code(save_directory)
+        super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     @property
     def mask_token_id(self) -> int | None:

@@ -1,12 +1,15 @@
 """The processor: what `AutoProcessor` loads, holding only the tokenizer, since every medium becomes tokens."""
 
+import os
 from typing import Any
 
 from transformers import AutoProcessor, BatchFeature, ProcessorMixin
 
+from ...pretrained.exported_code import writes_code
 from ...pretrained.remote_code import is_copy
 from ...tokens.record import DecodedRecord
 from .configuration_pixelbytes import PixelBytesConfig
+from .family_code import PROCESSOR_CLASS
 
 
 class PixelBytesProcessor(ProcessorMixin):
@@ -51,6 +54,13 @@ class PixelBytesProcessor(ProcessorMixin):
         feature = BatchFeature(dict(encoding))
         feature.segments = encoding.segments
         return feature
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any) -> Any:
+        """Write the processor, its tokenizer and their code; arguments as of `ProcessorMixin.save_pretrained`."""
+        vars(self).pop("auto_map", None)
+        if writes_code():
+            self.auto_map = {"AutoProcessor": PROCESSOR_CLASS}
+        return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def post_process_multimodal_output(
         self,

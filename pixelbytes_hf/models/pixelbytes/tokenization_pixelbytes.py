@@ -8,6 +8,7 @@ fabienfrfr/PixelBytes@7646d6a; same outputs but for the last mark of a mono soun
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from transformers import AddedToken, AutoTokenizer, BatchEncoding, PreTrainedTokenizer
 from transformers.utils import PaddingStrategy
 
+from ...pretrained.exported_code import writes_code
 from ...pretrained.remote_code import is_copy
 from ...tokens.contexts import ContextRule, context_rule
 from ...tokens.grid import CONTEXT_SIZE, MODALITIES, NO_END, Ids, Modality, Segment, flatten, parse
@@ -24,6 +26,7 @@ from ...tokens.record import AudioInput, DecodedRecord, ImageInput, RecordCodec,
 from ...tokens.text_codec import TextErrors, decode_text
 from ...tokens.vocabulary import Preset, Vocabulary
 from .configuration_pixelbytes import PixelBytesConfig
+from .family_code import TOKENIZER_CLASSES, write_family_code
 
 IGNORE_INDEX = -100
 
@@ -152,6 +155,17 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
     def get_vocab(self) -> dict[str, int]:
         """Return token strings and their ids, added tokens included."""
         return {**self.vocab, **self.added_tokens_encoder}
+
+    @property
+    def _auto_map(self) -> dict[str, Any] | None:
+        """Which class loads this tokenizer where the package is not installed; transformers writes it down."""
+        known = TOKENIZER_CLASSES.get(type(self).__name__) if writes_code() else None
+        return None if known is None else {"AutoTokenizer": [known, None]}
+
+    def _save_pretrained(self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any) -> tuple[str, ...]:
+        if writes_code():
+            write_family_code(save_directory)
+        return super()._save_pretrained(save_directory, *args, **kwargs)
 
     def __call__(  # type: ignore[override]
         self,
