@@ -32,14 +32,11 @@ def find_figures(
         FileNotFoundError: If there is no such file.
         ValueError: If nothing was measured, or the JSON is not of one model.
     """
-    split = "test"
-    if evaluation is None:
-        evaluation = _find_file(folder)
-        if evaluation is None:
-            return _last_validation(records, parameters), []
-    content = evaluation if isinstance(evaluation, Mapping) else read_json(evaluation)
-    if isinstance(evaluation, str | Path) and (stem := Path(evaluation).stem).startswith("evaluation-"):
-        split = stem.removeprefix("evaluation-")
+    source = _find_file(folder) if evaluation is None else evaluation
+    if source is None:
+        return _last_validation(records, parameters), []
+    stem, content = ("", source) if isinstance(source, Mapping) else (Path(source).stem, read_json(source))
+    split = stem.removeprefix("evaluation-") if stem.startswith("evaluation-") else "test"
     result, references, tables = _select_results(content)
     split_of = {part["fingerprint"]: name for name, part in records[RECORD_NAME]["data"].items()}
     split = split_of.get(result.get("corpus", {}).get("fingerprint"), split)
