@@ -1,9 +1,8 @@
-"""Comparing presets: each trained with several seeds under one budget, evaluated on the same records.
+"""Comparison of presets: each trained with several seeds under one budget, evaluated on the same records.
 
-Knows presets, seeds, budgets and what is already done; one run is in `compare_run`, tables and figures are in
-`compare_report`. The folder of a comparison holds ``data`` (tokenized corpora by fingerprint), ``runs`` (run folders),
-``results`` (the figures of finished runs), ``logs`` and the report. A finished run is never repeated, an interrupted
-one goes on from its checkpoint.
+`run` holds one run, `report` tables and figures. The folder of a comparison holds ``data`` (tokenized corpora by
+fingerprint), ``runs`` (run folders), ``results`` (the figures of finished runs), ``logs`` and the report. A finished
+run is never repeated, an interrupted one goes on from its checkpoint.
 """
 
 import dataclasses
@@ -11,8 +10,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ from .settings import ComparisonConfig
 
 FORMAT_VERSION = 1
 RESULTS_NAME = "results.json"
-POLL_SECONDS = 0.2
 UNLIMITED_STEPS = 1_000_000_000
 
 
@@ -76,22 +75,23 @@ def compare(
     ]
     done = _find_finished(all_jobs, folders)
     open_jobs = [job for job in all_jobs if job.label not in done]
-    failures = {}
+    failures = []
     with tqdm(total=len(all_jobs), initial=len(done), desc="compare", unit="run", disable=not progress) as bar:
-        runner = _run_here(open_jobs, folders, bar) if jobs == 0 else _run_processes(open_jobs, folders, jobs, bar)
-        for job, reason in runner:
+        run = _run_here if jobs == 0 else partial(_run_processes, num_processes=jobs)
+        for job, reason in run(open_jobs, folders):
+            bar.set_postfix_str(job.label)
             bar.update()
             if reason is None:
                 done[job.label] = read_json(folders.result(job.label))
             else:
-                failures[job.label] = {"preset": job.name, "seed": job.seed, "reason": reason}
+                failures.append({"preset": job.name, "seed": job.seed, "reason": reason})
     result: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "settings": dataclasses.asdict(settings),
         "presets": {name: plan.to_dict() for name, plan in plans.items()},
         "corpora": {name: _describe_corpora(parts) for name, parts in corpora.items()},
         "runs": [{"preset": j.name, "seed": j.seed, **done[j.label]} for j in all_jobs if j.label in done],
-        "failures": list(failures.values()),
+        "failures": failures,
         "baselines": _score_baselines(corpora, folders, progress=progress) if settings.baselines else {},
         "machine": describe_machine(),
     }
@@ -104,9 +104,8 @@ def compare(
 def _share_settings(plan: Preset, settings: ComparisonConfig) -> Preset:
     shared = {name: getattr(settings, name) for name in ("window_length", "batch_size", "gradient_accumulation_steps")}
     stride = min(settings.stride or plan.training.stride, settings.window_length)
-    budget: dict[str, Any] = {"max_seconds": settings.seconds}
-    if settings.seconds is not None:
-        budget |= {"max_steps": UNLIMITED_STEPS, "eval_steps": UNLIMITED_STEPS}
+    limits = ("max_steps", "eval_steps") if settings.seconds is not None else ()
+    budget = {"max_seconds": settings.seconds, **dict.fromkeys(limits, UNLIMITED_STEPS)}
     is_second = plan.tokenizer_class == ActionPixelBytesTokenizer.__name__
     return plan.replace(
         tokenizer=settings.tokenizer if is_second else None,
@@ -131,13 +130,8 @@ def _make_job(
         "per_record": True,
     }
     fingerprints = {part: corpora[part].fingerprint for part in ("train", "validation", "test")}
-    return Job(
-        name=name,
-        plan=plan,
-        corpora=fingerprints,
-        evaluation=evaluation,
-        num_continuations=settings.continuations or 0,
-    )
+    num_continuations = settings.continuations or 0
+    return Job(name=name, plan=plan, corpora=fingerprints, evaluation=evaluation, num_continuations=num_continuations)
 
 
 def _tokenize(
@@ -154,27 +148,23 @@ def _tokenize(
         raise ValueError(f"data has no split {missing}: it has {sorted(data)}")
     limits = {"train": None, "validation": settings.validation_records, "test": settings.max_records}
     by_tokenizer: dict[str, dict[str, TokenCorpus]] = {}
-    for plan in plans.values():
-        key = _tokenizer_key(plan)
-        if key not in by_tokenizer:
-            by_tokenizer[key] = {
+    keys = {name: json.dumps([plan.tokenizer_class, plan.tokenizer], sort_keys=True) for name, plan in plans.items()}
+    for name, plan in plans.items():
+        if keys[name] not in by_tokenizer:
+            by_tokenizer[keys[name]] = {
                 part: _tokenize_split(data[split], plan, limits[part], progress=progress)
                 for part, split in splits.items()
             }
-            for corpus in by_tokenizer[key].values():
+            for corpus in by_tokenizer[keys[name]].values():
                 if not folders.corpus(corpus.fingerprint).exists():
                     corpus.save(folders.corpus(corpus.fingerprint))
-    return {name: by_tokenizer[_tokenizer_key(plan)] for name, plan in plans.items()}
+    return {name: by_tokenizer[key] for name, key in keys.items()}
 
 
 def _tokenize_split(dataset: Any, plan: Preset, limit: int | None, *, progress: bool) -> TokenCorpus:
     if limit is not None and limit < len(dataset):
         dataset = dataset.select(np.linspace(0, len(dataset) - 1, limit).round().astype(int))
     return tokenize_dataset(dataset, build_tokenizer(plan), columns=COLUMNS, progress=progress)
-
-
-def _tokenizer_key(plan: Preset) -> str:
-    return json.dumps([plan.tokenizer_class, plan.tokenizer], sort_keys=True)
 
 
 def _find_finished(jobs: Iterable[Job], folders: Folders) -> dict[str, Any]:
@@ -193,9 +183,8 @@ def _find_finished(jobs: Iterable[Job], folders: Folders) -> dict[str, Any]:
     return found
 
 
-def _run_here(jobs: Iterable[Job], folders: Folders, bar: Any) -> Iterator[tuple[Job, str | None]]:
+def _run_here(jobs: Iterable[Job], folders: Folders) -> Iterator[tuple[Job, str | None]]:
     for job in jobs:
-        bar.set_postfix_str(job.label)
         try:
             run_job(job, folders, is_alone=False)
         except Exception as error:  # the other runs are to go on; the reason is kept and reported
@@ -204,37 +193,32 @@ def _run_here(jobs: Iterable[Job], folders: Folders, bar: Any) -> Iterator[tuple
             yield job, None
 
 
-def _run_processes(
-    jobs: Sequence[Job], folders: Folders, num_processes: int, bar: Any
-) -> Iterator[tuple[Job, str | None]]:
+def _run_processes(jobs: Sequence[Job], folders: Folders, *, num_processes: int) -> Iterator[tuple[Job, str | None]]:
     """Run each job in a process of its own, so many at a time, and yield those that end."""
-    waiting = list(jobs)
-    running: dict[subprocess.Popen[bytes], Job] = {}
-    threads = max((os.cpu_count() or 1) // num_processes, 1)
-    try:
-        while waiting or running:
-            while waiting and len(running) < num_processes:
-                job = waiting.pop(0)
-                running[_start(job, folders, threads)] = job
-                bar.set_postfix_str(", ".join(sorted(job.label for job in running.values())))
-            time.sleep(POLL_SECONDS)
-            for process in [process for process in running if process.poll() is not None]:
-                job = running.pop(process)
-                yield job, _reason(process.returncode, folders.log(job.label))
-    finally:
-        for process in running:
-            process.terminate()
-            process.wait()
+    threads, processes = max((os.cpu_count() or 1) // num_processes, 1), list["subprocess.Popen[bytes]"]()
+
+    def run(job: Job) -> int:
+        processes.append(process := _start(job, folders, threads))
+        return process.wait()
+
+    with ThreadPoolExecutor(num_processes) as pool:
+        waiting = {pool.submit(run, job): job for job in jobs}
+        try:
+            for ended in as_completed(waiting):
+                yield waiting[ended], _reason(ended.result(), folders.log(waiting[ended].label))
+        finally:
+            # where this loop is left early, the others are not waited for
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
 
 
 def _start(job: Job, folders: Folders, threads: int) -> "subprocess.Popen[bytes]":
     for path in (folders.job(job.label), folders.log(job.label)):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_json(folders.job(job.label), job.to_dict())
-    given = os.environ.get("OMP_NUM_THREADS")
-    environment = {**os.environ, "OMP_NUM_THREADS": given or str(threads), "TQDM_DISABLE": "1"}
-    source = str(Path(__file__).parents[2])
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
+    source = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+    environment = {"OMP_NUM_THREADS": str(threads), **os.environ, "TQDM_DISABLE": "1", "PYTHONPATH": source}
     command = [sys.executable, "-m", "pixelbytes_hf.compare.run", str(folders.job(job.label))]
     with folders.log(job.label).open("wb") as log:
         return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
@@ -244,9 +228,9 @@ def _reason(code: int, log: Path) -> str | None:
     """Return why a process failed, or None: the last line of its log, where an exception is named."""
     if code == 0:
         return None
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     if code < 0:
         return f"killed by signal {-code}; see {log}"
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else f"exit code {code}, and nothing in {log}"
 
 
@@ -254,11 +238,9 @@ def _score_baselines(
     corpora: Mapping[str, Mapping[str, TokenCorpus]], folders: Folders, *, progress: bool
 ) -> dict[str, Any]:
     """Return the baselines of every evaluated corpus by its fingerprint; kept on disk, as they are slow."""
-    results = {}
+    results: dict[str, Any] = {}
     for parts in corpora.values():
         train, test = parts["train"], parts["test"]
-        if test.fingerprint in results:
-            continue
         path = folders.result(f"baselines-{train.fingerprint[:16]}-{test.fingerprint[:16]}")
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -268,12 +250,8 @@ def _score_baselines(
 
 
 def _describe_corpora(parts: Mapping[str, TokenCorpus]) -> dict[str, Any]:
+    names = ("fingerprint", "num_records", "num_tokens")
     return {
-        part: {
-            "fingerprint": corpus.fingerprint,
-            "num_records": corpus.num_records,
-            "num_tokens": corpus.num_tokens,
-            "vocabulary": corpus.vocabulary.size,
-        }
+        part: {**{name: getattr(corpus, name) for name in names}, "vocabulary": corpus.vocabulary.size}
         for part, corpus in parts.items()
     }

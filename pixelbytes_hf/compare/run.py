@@ -1,7 +1,6 @@
 """One run of a comparison: train a preset with a seed, evaluate it, write the figures; in a process of its own.
 
-Knows one run, what it was asked for (`Job`) and where its files stand; knows nothing about the other runs. As a module
-it is that process: ``python -m pixelbytes_hf.compare.run JOB.json``.
+As a module it is that process: ``python -m pixelbytes_hf.compare.run JOB.json``.
 """
 
 import json
@@ -144,20 +143,15 @@ def run_job(job: Job, folders: Folders, *, is_alone: bool) -> dict[str, Any]:
     training = _describe_training(run_folder, is_alone=is_alone)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = aPxBySequenceModel.from_pretrained(run_folder).eval().to(device)
-    evaluation = evaluate_model(model, test, seed=job.seed, progress=False, **job.evaluation)
-    continued = {}
-    if job.num_continuations and model.objective.decoding == "sequential":
-        continued = {
-            "continuations": evaluate_continuations(model, test, num_windows=job.num_continuations, progress=False)
-        }
     result = {
         "job": job.to_dict(),
         "training": training,
-        "evaluation": evaluation,
-        **continued,
+        "evaluation": evaluate_model(model, test, seed=job.seed, progress=False, **job.evaluation),
         "curve": _read_curve(run_folder),
         "machine": describe_machine(),
     }
+    if (count := job.num_continuations) and model.objective.decoding == "sequential":
+        result["continuations"] = evaluate_continuations(model, test, num_windows=count, progress=False)
     folders.result(job.label).parent.mkdir(parents=True, exist_ok=True)
     write_results(result, folders.result(job.label))
     shutil.rmtree(run_folder / CHECKPOINTS_NAME, ignore_errors=True)
@@ -208,10 +202,9 @@ def _read_curve(run_folder: Path) -> list[dict[str, float]]:
 
 def _processor() -> str:
     table = Path("/proc/cpuinfo")
-    if table.is_file():
-        names = [line.partition(":")[2].strip() for line in table.read_text().splitlines() if "model name" in line]
-        if names:
-            return f"{names[0]}, {len(names)} processors"
+    lines = table.read_text().splitlines() if table.is_file() else []
+    if names := [line.partition(":")[2].strip() for line in lines if "model name" in line]:
+        return f"{names[0]}, {len(names)} processors"
     return platform.processor() or platform.machine()
 
 

@@ -1,4 +1,4 @@
-"""What all runs of a comparison share; names and numbers only."""
+"""Settings that all runs of a comparison share."""
 
 import dataclasses
 import math
@@ -28,7 +28,7 @@ class ComparisonConfig:
             (``carried``), or nothing (``zero``), as always with the objectives ``last``, ``masked`` and ``diffusion``.
         evaluation_batch_size: Records or windows that the evaluation reads together.
         num_draws: With the objectives ``masked`` and ``diffusion``, how often the evaluation reads a window, each time
-            with other tokens hidden.
+            with other tokens masked.
         every: With the objective ``last``, the evaluation scores one token of so many.
         max_records: Records that are evaluated, evenly spaced over the split, or None for all.
         validation_records: Records of the split ``validation`` that the curves are made from, or None for all.
@@ -80,11 +80,6 @@ class ComparisonConfig:
             raise ValueError(f"stride must be at most window_length ({self.window_length}), got {self.stride}")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds must be different and at least one, got {self.seeds}")
-        own = {item.name for item in dataclasses.fields(self)} | {
-            "seed",
-            "max_steps",
-            "max_seconds",
-            "num_train_epochs",
-        }
+        own = {"seed", "max_steps", "max_seconds", "num_train_epochs", *(f.name for f in dataclasses.fields(self))}
         if taken := sorted(own & self.training.keys()):
             raise ValueError(f"training must not hold {taken}: the comparison sets them")

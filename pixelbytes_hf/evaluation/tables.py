@@ -1,6 +1,6 @@
 """Figures as Markdown tables: bits per new token and accuracy per kind, a row a model or baseline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 TABLE_KINDS = ("all", "text", "pixel", "level", "row_end", "segment_end")
@@ -12,7 +12,7 @@ def format_table(results: Mapping[str, Any]) -> str:
     Args:
         results: By name of the row, as `evaluate_model` and `evaluate_baselines` return them.
     """
-    kinds = [kind for kind in TABLE_KINDS if any(kind in result.get("matched", {}) for result in results.values())]
+    kinds = find_kinds(results.values())
     head = ["bits per new token / accuracy", *(kind.replace("_", " ") for kind in kinds), "paper's loss / accuracy"]
     rows = [head]
     for name, result in results.items():
@@ -23,6 +23,11 @@ def format_table(results: Mapping[str, Any]) -> str:
         name = f"{name} (one token in {every})" if every > 1 else name
         rows.append([name, *cells, format_pair(paper.get("loss"), paper.get("accuracy"))])
     return align_table(rows)
+
+
+def find_kinds(results: Collection[Mapping[str, Any]]) -> list[str]:
+    """Return the kinds of tokens that any of the results has, in the order of tables."""
+    return [kind for kind in TABLE_KINDS if any(kind in result.get("matched", {}) for result in results)]
 
 
 def align_table(rows: Sequence[Sequence[str]]) -> str:
