@@ -28,7 +28,8 @@ from transformers import set_seed
 
 from pixelbytes_hf.data.corpus import TokenCorpus
 from pixelbytes_hf.data.windows import WindowDataset
-from pixelbytes_hf.tokens.grid import MODALITIES, Segment, gather_window
+from pixelbytes_hf.tokens.grid import MODALITIES, Segment
+from pixelbytes_hf.tokens.six_cells import gather_window
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 from pixelbytes_hf.training.builders import build_model
 from pixelbytes_hf.training.presets import PRESETS, Preset, get_preset

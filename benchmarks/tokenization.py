@@ -21,10 +21,11 @@ from PIL import Image
 from tqdm import tqdm
 
 from pixelbytes_hf import ActionPixelBytesTokenizer
-from pixelbytes_hf.tokens.grid import gather_context, image_segment
+from pixelbytes_hf.tokens.grid import image_segment
 from pixelbytes_hf.tokens.level_codec import encode_levels
 from pixelbytes_hf.tokens.media import read_frames, read_sound
 from pixelbytes_hf.tokens.pixel_codec import encode_pixels
+from pixelbytes_hf.tokens.six_cells import gather_context
 
 SPRITES = "sprites/sprites/pokemon/versions/generation-v/black-white/animated"
 CRIES = "cries/cries/pokemon/latest"

@@ -18,7 +18,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from pixelbytes_hf.runs.run_folder import Run
-from pixelbytes_hf.tokens.grid import LEVEL, NEIGHBOURS, PIXEL, TEXT, flatten
+from pixelbytes_hf.tokens.grid import LEVEL, PIXEL, TEXT, flatten
+from pixelbytes_hf.tokens.six_cells import NEIGHBOURS
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 SENTENCE = "a large round green leaf beast walking with a low cry."

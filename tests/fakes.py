@@ -86,3 +86,18 @@ class FakeCorpus:
 
     def record(self, index):
         return self.records[index]
+
+
+def random_segments(rng, vocabulary):
+    """Return a text, an image and a sound of random ids and extents, or some of them, in any order."""
+
+    def draw(ids, *shape):
+        return rng.integers(ids.start, ids.stop, shape)
+
+    letters = np.array([i for i in vocabulary.byte_ids if i > 2])
+    segments = [
+        text_segment(rng.choice(letters, rng.integers(0, 9)), vocabulary),
+        image_segment(draw(vocabulary.pixel_ids, *rng.integers(1, 5, 3)), vocabulary),
+        audio_segment(draw(vocabulary.level_ids, rng.integers(1, 9), rng.integers(1, 4)), vocabulary),
+    ]
+    return [segments[n] for n in rng.permutation(3)[: rng.integers(1, 4)]]

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..tokens.grid import CONTEXT_SIZE, NEIGHBOURS, NEW_TOKEN_CELL, Offset
 from ..tokens.level_codec import decode_levels, encode_levels
+from ..tokens.six_cells import CONTEXT_SIZE, NEIGHBOURS, NEW_TOKEN_CELL, Offset
 from ..tokens.vocabulary import Vocabulary
 
 SAME_CHANNEL_CELL = NEIGHBOURS.index(Offset(-1, 0, 0))

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ..tokens.contexts import context_rule
-from ..tokens.grid import CONTEXT_SIZE, Ids
+from ..tokens.grid import Ids
+from ..tokens.six_cells import CONTEXT_SIZE
 from ..tokens.vocabulary import IGNORE_INDEX
 from .corpus import Records
 

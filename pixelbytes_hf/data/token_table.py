@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tokens.grid import Ids, gather_window, modality_of_positions
+from ..tokens.grid import Ids, modality_of_positions
+from ..tokens.six_cells import gather_window
 from ..tokens.vocabulary import Vocabulary
 from .corpus import Records
 

@@ -17,7 +17,8 @@ from torch.utils.data import Dataset
 
 from ..objectives.corruption import Corruption, Moment, Window
 from ..tokens.contexts import context_rule
-from ..tokens.grid import CONTEXT_SIZE, MODALITIES, Ids
+from ..tokens.grid import MODALITIES, Ids
+from ..tokens.six_cells import CONTEXT_SIZE
 from .augmentation import Augmentation, flip_record
 from .corpus import TokenCorpus
 

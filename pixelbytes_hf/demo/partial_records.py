@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..objectives.parallel_decoding import Draft, ParallelSampling, read_hidden
 from ..runs.run_folder import Run
 from ..tokens.contexts import context_rule
-from ..tokens.grid import PIXEL, ROW_END, SEGMENT_END, Ids, flatten, parse
+from ..tokens.grid import PIXEL, ROW_END, SEGMENT_END, Ids, flatten
+from ..tokens.parsing import parse
 from ..tokens.text_codec import decode_text
 from ..tokens.vocabulary import KINDS, Vocabulary
 

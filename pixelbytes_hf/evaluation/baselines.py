@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.token_table import TokenTable
-from ..tokens.grid import CONTEXT_SIZE, MODALITIES, Ids
+from ..tokens.grid import MODALITIES, Ids
+from ..tokens.six_cells import CONTEXT_SIZE
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

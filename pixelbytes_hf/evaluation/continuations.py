@@ -24,7 +24,8 @@ from ..generation.canvas import ContextSource
 from ..generation.grammar import FreeGrammar
 from ..generation.segment_grammar import LegalIds
 from ..tokens.contexts import causal_window, context_rule, gather_causal_windows
-from ..tokens.grid import Ids, gather_window
+from ..tokens.grid import Ids
+from ..tokens.six_cells import gather_window
 from .scored_model import ScoredModel, evaluation_mode
 from .similarity import histogram_cosine, ngram_overlap, paper_bleu, paper_cosine, paper_hamming, token_hamming
 

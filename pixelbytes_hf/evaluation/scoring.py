@@ -17,7 +17,8 @@ from ..data.corpus import Records, record_lengths
 from ..objectives.corruption import Window
 from ..objectives.losses import score_tokens
 from ..tokens.contexts import context_rule
-from ..tokens.grid import gather_window, modality_of_positions
+from ..tokens.grid import modality_of_positions
+from ..tokens.six_cells import gather_window
 from ..tokens.stacking import stack_padded
 from ..tokens.vocabulary import IGNORE_INDEX
 from .metrics import MatchedScore, PaperTotals

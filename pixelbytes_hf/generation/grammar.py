@@ -12,7 +12,9 @@ from collections.abc import Iterable, Sequence
 from torch import Tensor
 
 from ..tokens.contexts import CONTEXT_RULES, ContextRule
-from ..tokens.grid import CONTEXT_SIZE, GridCursor, Modality, check_ids, parse
+from ..tokens.grid import Modality, check_ids
+from ..tokens.parsing import parse
+from ..tokens.six_cells import CONTEXT_SIZE, GridCursor
 from ..tokens.vocabulary import Kind, Vocabulary
 from .layout import Audio, Image, Layout, SegmentLayout, Text
 from .segment_grammar import UNBOUNDED, Choice, LegalIds, SegmentGrammar, segment_grammar
@@ -145,8 +147,8 @@ class LayoutGrammar:
 class FreeGrammar:
     """Reads a stream that no layout binds: every id is legal, and the context follows what the ids say.
 
-    The rule, which agrees with `grid.parse` on well-formed streams: a segment opens with its first id, a pixel opens
-    an image, a level a sound, anything else a text. An end mark ends a text or sound; an image goes on with frames of
+    The rule, which agrees with `parse` on well-formed streams: a segment opens with its first id, a pixel opens an
+    image, a level a sound, anything else a text. An end mark ends a text or sound; an image goes on with frames of
     one size. An id that cannot continue the open segment opens another. So the context is exact at every position but
     one
     kind: just after a frame's end it is that of a further frame, and if another segment opens there, its first context

@@ -12,7 +12,8 @@ import torch
 
 from ..objectives.parallel_decoding import Draft, ParallelSampling
 from ..tokens.contexts import context_rule
-from ..tokens.grid import Ids, Segment, audio_segment, flatten, image_segment, parse, text_segment
+from ..tokens.grid import Ids, Segment, audio_segment, flatten, image_segment, text_segment
+from ..tokens.parsing import parse
 from ..tokens.places import Mask, locate_places
 from ..tokens.vocabulary import Vocabulary
 from .layout import Audio, Image, Layout, SegmentLayout

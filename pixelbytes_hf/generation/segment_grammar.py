@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from ..tokens.grid import GridCursor, Modality
+from ..tokens.grid import Modality
+from ..tokens.six_cells import GridCursor
 from ..tokens.vocabulary import KINDS, Kind, Vocabulary
 from .layout import Audio, Image, SegmentLayout, Text
 

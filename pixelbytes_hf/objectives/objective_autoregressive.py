@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from ..tokens.grid import CONTEXT_SIZE
+from ..tokens.six_cells import CONTEXT_SIZE
 from ..tokens.vocabulary import IGNORE_INDEX
 from .losses import new_token_targets
 from .objective import Objective

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from ..tokens.contexts import context_rule
-from ..tokens.grid import CONTEXT_SIZE, Ids
+from ..tokens.grid import Ids
+from ..tokens.six_cells import CONTEXT_SIZE
 from ..tokens.vocabulary import IGNORE_INDEX
 from .corruption import Corruption, Drawn, Moment, Window
 from .losses import new_token_targets

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..tokens.grid import CONTEXT_SIZE
+from ..tokens.six_cells import CONTEXT_SIZE
 from .parallel_decoding import Draft, ParallelSampling, legal_logits
 
 

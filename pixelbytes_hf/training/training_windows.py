@@ -6,7 +6,7 @@ from ..data.last_token_windows import LastTokenWindows
 from ..data.windows import WindowDataset
 from ..models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from ..objectives.objective import Objective
-from ..tokens.grid import CONTEXT_SIZE
+from ..tokens.six_cells import CONTEXT_SIZE
 from .settings import TrainingConfig
 
 VALIDATION_DRAWS = 4  # masks of every window, where an objective draws some; evaluation takes more

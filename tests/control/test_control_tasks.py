@@ -10,7 +10,8 @@ from pixelbytes_hf.control.tasks import predict_next_states, simulate_states, st
 from pixelbytes_hf.generation.layout import Audio
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
-from pixelbytes_hf.tokens.grid import audio_segment, gather_context
+from pixelbytes_hf.tokens.grid import audio_segment
+from pixelbytes_hf.tokens.six_cells import gather_context
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 LEVELS = tuple((np.arange(-4, 5) / 4).tolist())

@@ -8,7 +8,8 @@ import pytest
 from pixelbytes_hf.data.augmentation import Augmentation, Flips, flip_record
 from pixelbytes_hf.data.corpus import TokenCorpus
 from pixelbytes_hf.data.windows import WindowDataset
-from pixelbytes_hf.tokens.grid import audio_segment, flatten, gather_window, image_segment, text_segment
+from pixelbytes_hf.tokens.grid import audio_segment, flatten, image_segment, text_segment
+from pixelbytes_hf.tokens.six_cells import gather_window
 
 BOTH = Flips(mirror=True, invert=True)
 

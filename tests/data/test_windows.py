@@ -13,7 +13,8 @@ from pixelbytes_hf.data.corpus import TokenCorpus
 from pixelbytes_hf.data.tokenize_dataset import tokenize_dataset
 from pixelbytes_hf.data.windows import WindowDataset
 from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
-from pixelbytes_hf.tokens.grid import CONTEXT_SIZE, audio_segment, flatten, gather_context, image_segment, text_segment
+from pixelbytes_hf.tokens.grid import audio_segment, flatten, image_segment, text_segment
+from pixelbytes_hf.tokens.six_cells import CONTEXT_SIZE, gather_context
 from pixelbytes_hf.tokens.vocabulary import IGNORE_INDEX, Vocabulary
 
 PAPER = Vocabulary.from_preset("paper")

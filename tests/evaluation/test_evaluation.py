@@ -14,7 +14,7 @@ from pixelbytes_hf.evaluation.baselines import UniformBaseline
 from pixelbytes_hf.evaluation.evaluation import evaluate_baselines, evaluate_model, write_results
 from pixelbytes_hf.evaluation.tables import format_table
 from pixelbytes_hf.objectives.objective_predictive import PredictiveObjective
-from pixelbytes_hf.tokens.grid import gather_window
+from pixelbytes_hf.tokens.six_cells import gather_window
 
 OBJECTIVES = ("predictive", "autoregressive")
 WINDOW = 16

@@ -16,7 +16,8 @@ from pixelbytes_hf.evaluation.similarity import (
     paper_hamming,
     token_hamming,
 )
-from pixelbytes_hf.tokens.grid import MODALITIES, Shape, gather_context, modality_of_positions
+from pixelbytes_hf.tokens.grid import MODALITIES, Shape, modality_of_positions
+from pixelbytes_hf.tokens.six_cells import gather_context
 from pixelbytes_hf.tokens.vocabulary import KINDS, Vocabulary
 
 streams = st.lists(st.integers(0, 6), min_size=1, max_size=12).map(np.array)

@@ -13,7 +13,8 @@ from pixelbytes_hf import ActionPixelBytesTokenizer, PixelBytesConfig, aPxBySequ
 from pixelbytes_hf.generation.grammar import LayoutGrammar
 from pixelbytes_hf.generation.layout import Audio, Image, Layout, Text
 from pixelbytes_hf.generation.segment_grammar import UNBOUNDED, LegalIds
-from pixelbytes_hf.tokens.grid import gather_context, parse
+from pixelbytes_hf.tokens.parsing import parse
+from pixelbytes_hf.tokens.six_cells import gather_context
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 PAPER = Vocabulary.from_preset("paper")

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from pixelbytes_hf.generation.grammar import FreeGrammar, LayoutGrammar, last_run
 from pixelbytes_hf.generation.layout import Audio, Image, Layout, Text, as_layout
 from pixelbytes_hf.generation.segment_grammar import LegalIds
-from pixelbytes_hf.tokens.grid import audio_segment, flatten, gather_context, image_segment, parse, text_segment
+from pixelbytes_hf.tokens.grid import audio_segment, flatten, image_segment, text_segment
+from pixelbytes_hf.tokens.parsing import parse
+from pixelbytes_hf.tokens.six_cells import gather_context
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 PAPER, FULL = Vocabulary.from_preset("paper"), Vocabulary.from_preset("full")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transformers import DataCollatorWithPadding
 
 from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
-from pixelbytes_hf.tokens.grid import NEW_TOKEN_CELL
+from pixelbytes_hf.tokens.six_cells import NEW_TOKEN_CELL
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 TOKENIZERS = {

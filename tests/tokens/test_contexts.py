@@ -17,7 +17,8 @@ from pixelbytes_hf.tokens.contexts import (
     context_rule,
     gather_causal_windows,
 )
-from pixelbytes_hf.tokens.grid import GridCursor, audio_segment, flatten, gather_context, image_segment, text_segment
+from pixelbytes_hf.tokens.grid import audio_segment, flatten, image_segment, text_segment
+from pixelbytes_hf.tokens.six_cells import GridCursor, gather_context
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 from pixelbytes_hf.tokens.wide_context import FURTHER_NEIGHBOURS, LAGS, WIDE_SIZE, gather_wide
 

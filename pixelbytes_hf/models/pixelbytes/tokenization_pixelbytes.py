@@ -20,9 +20,11 @@ from transformers.utils import PaddingStrategy
 from ...pretrained.exported_code import writes_code
 from ...pretrained.remote_code import is_copy
 from ...tokens.contexts import ContextRule, context_rule
-from ...tokens.grid import CONTEXT_SIZE, MODALITIES, NO_END, Ids, Modality, Segment, flatten, parse
+from ...tokens.grid import MODALITIES, Ids, Modality, Segment, flatten
 from ...tokens.level_codec import Scaling
+from ...tokens.parsing import NO_END, parse
 from ...tokens.record import AudioInput, DecodedRecord, ImageInput, RecordCodec, SegmentInfo, check_order
+from ...tokens.six_cells import CONTEXT_SIZE
 from ...tokens.text_codec import TextErrors, decode_text
 from ...tokens.vocabulary import Preset, Vocabulary
 from .configuration_pixelbytes import PixelBytesConfig
