@@ -220,13 +220,15 @@ def last_run(prompt: Sequence[int], modality: Modality, legal_ids: LegalIds) -> 
     """Return where the prompt's last run of a modality begins; its length if it ends in another.
 
     The run is the ids of that modality, and marks between them, at the prompt's end. An end mark inside it begins
-    another text or sound; in images it ends a frame.
+    another text or sound; in images it ends a frame. An end mark that ends nothing is a text of no letters.
 
     Example:
         >>> last_run([32, 2, 60, 61, 1, 60], "image", LegalIds(Vocabulary.from_preset("paper")))
         2
     """
     own = OWN_KIND[modality]
+    if modality == "text" and {legal_ids.kinds[index] for index in prompt[-2:]} == {"segment_end"}:
+        return len(prompt) - 1
     bytes_are_layout = modality == "text" and not legal_ids.vocabulary.specials
     start = position = len(prompt)
     while position:
@@ -237,6 +239,9 @@ def last_run(prompt: Sequence[int], modality: Modality, legal_ids: LegalIds) -> 
         elif kind not in ("row_end", "segment_end") or (
             kind == "segment_end" and modality != "image" and position < len(prompt) - 1
         ):
+            # marks just after a level are the sound's, though text has bytes of that kind
+            while kind == "level" and start < len(prompt) and legal_ids.kinds[prompt[start]].endswith("_end"):
+                start += 1
             break
     return start
 

@@ -322,3 +322,6 @@ def test_last_run_of_a_text_or_sound_is_its_last_one():
     assert last_run([32, 2, 33], "text", LEGAL[151]) == 2
     assert last_run([60, 2, 61], "image", LEGAL[151]) == 0
     assert last_run([60, 2], "text", LEGAL[151]) == 2
+    # a mark that ends nothing is an empty text; those of a sound are none
+    streams = [2], [60, 2, 2], [120, 121, 1, 2], [120, 121, 1, 2, 32, 1], [120, 1, 32]
+    assert [last_run(ids, "text", LEGAL[151]) for ids in streams] == [0, 2, 4, 4, 2]
