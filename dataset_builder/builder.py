@@ -23,7 +23,7 @@ from .card import render_card
 from .corpora import DEFAULT_SIZES, THIRD_PARTY_CONFIGS, corpus_features, read_records, resolve_config
 from .record import Record, record_table
 from .report import REPORT_NAME, BuildReport, Config, SplitSize, data_paths, read_built, write_report
-from .sources import LocalSource, RemoteSource, open_source
+from .sources import FileSource, open_source
 from .splits import SPLITS
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def find_built(
     return report
 
 
-def open_corpus_source(config: Config, source: str | os.PathLike[str] | None) -> LocalSource | RemoteSource | None:
+def open_corpus_source(config: Config, source: str | os.PathLike[str] | None) -> FileSource | None:
     """Return where the files of a corpus come from; None for a corpus that code makes.
 
     Raises:

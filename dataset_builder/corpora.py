@@ -149,6 +149,10 @@ def pokemon_records(
         ValueError: If a table is broken.
     """
     species = list(pokemon.read_species(source, num_species=num_species))
+    known = {each.id for each in species}
+    for absent in range(1, num_species + 1):
+        if absent not in known:
+            yield Drop(absent, "", "not in the table", f"table pokemon_species has no row with id {absent}")
     with ThreadPoolExecutor(num_threads) as pool:
         results = pool.map(partial(_read_record, source), species)
         yield from tqdm(results, total=len(species), desc="species", unit="species", disable=not progress)

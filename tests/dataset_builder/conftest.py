@@ -1,7 +1,10 @@
 """A small PokeAPI of made-up species, on disk and behind a host that misbehaves on request."""
 
+import hashlib
 import io
+import json
 import threading
+import time
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -54,39 +57,55 @@ def write_file(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+def git_hash(path: Path) -> str:
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
 class Host:
     """A host on the loopback that serves ``/<repository>/<revision>/<path>`` and fails as told.
 
-    `faults` maps the end of a path to what happens at each request for it, one after the other: a status, or "cut" for
-    a body that is shorter than announced.
+    `faults` maps the end of a path to what happens at each request for it, one after the other: a status, a body in
+    place of the file, "cut" for a body that is shorter than announced, or "drip" for one that comes byte by byte.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.faults: defaultdict[str, list[int | str]] = defaultdict(list)
+        self.faults: defaultdict[str, list[int | str | bytes]] = defaultdict(list)
         self.requests: list[str] = []
         host = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 host.requests.append(self.path)
-                repository, _, path = self.path.lstrip("/").split("/", 2)
                 pending = next((found for end, found in host.faults.items() if self.path.endswith(end) and found), [])
                 fault = pending.pop(0) if pending else None
-                file = folder / repository / path
-                status = fault if isinstance(fault, int) else 200 if file.is_file() else 404
-                body = file.read_bytes() if status == 200 else b""
+                body = fault if isinstance(fault, bytes) else host.find(self.path)
+                status = fault if isinstance(fault, int) else 404 if body is None else 200
+                body = body if status == 200 else b""
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body[: len(body) // 2] if fault == "cut" else body)
+                for part in [body[n : n + 1] for n in range(len(body))] if fault == "drip" else [body]:
+                    self.wfile.write(part[: len(part) // 2] if fault == "cut" else part)
+                    time.sleep(0.05 * (fault == "drip"))
 
             def log_message(self, *arguments):
                 """Keep quiet."""
 
+        self.folder = folder
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
+
+    def find(self, path: str) -> bytes | None:
+        """Return the file of a path, or the listing of a folder's git hashes as GitHub gives it, or None."""
+        repository, _, place = path.lstrip("/").split("/", 2)
+        if place.startswith("trees/"):
+            files = sorted((self.folder / repository / place.partition(":")[2]).iterdir())
+            return json.dumps({"tree": [{"path": file.name, "sha": git_hash(file)} for file in files]}).encode()
+        file = self.folder / repository / place
+        return file.read_bytes() if file.is_file() else None
 
     def stop(self) -> None:
         self.server.shutdown()

@@ -18,8 +18,9 @@ import dataset_builder
 from dataset_builder.builder import REPORT_NAME, find_built
 from dataset_builder.corpora import DEFAULT_SIZES
 from dataset_builder.pokemon import CRY_FOLDER, SPRITE_FOLDER
+from dataset_builder.remote_source import RemoteSource
 from dataset_builder.report import read_report
-from dataset_builder.sources import REVISIONS, RemoteSource
+from dataset_builder.sources import REVISIONS
 
 COLUMNS = {"id", "name", "text", "sprite", "pixels", "audio", "types", "generation", "family_id", "sampling_rate"}
 
@@ -100,7 +101,7 @@ def test_card_counts_what_was_built(mini):
 
 
 def test_pokemon_opens_with_load_dataset(pokeapi, tmp_path):
-    report = build("pokemon", tmp_path / "out", source=pokeapi)
+    report = build("pokemon", tmp_path / "out", source=pokeapi, num_species=12)
     assert (report.drops, report.config) == ((), "full")
     splits = load(tmp_path / "out", tmp_path)
     rows = [row for split in splits.values() for row in split]
@@ -135,8 +136,9 @@ def test_unusable_records_are_counted_and_named(pokeapi, tmp_path):
     (sprites / "4.gif").unlink()
     (cries / "4.ogg").unlink()
     (cries / "6.ogg").write_bytes(b"")
-    report = build("pokemon", tmp_path / "out", source=pokeapi)
+    report = build("pokemon", tmp_path / "out", source=pokeapi, num_species=13)
     assert [(drop.id, drop.name, drop.reason) for drop in report.drops] == [
+        (13, "", "not in the table"),
         (2, "Species 2", "sprite unreadable"),
         (4, "Species 4", "sprite missing"),
         (6, "Species 6", "cry unreadable"),
@@ -144,15 +146,15 @@ def test_unusable_records_are_counted_and_named(pokeapi, tmp_path):
     assert sum(size.num_records for size in report.splits.values()) == 9
     assert "4 Species 4: sprite missing" in str(report)
     card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
-    assert "1 with cry unreadable, 1 with sprite missing, 1 with sprite unreadable" in card
-    assert len(json.loads((tmp_path / "out" / REPORT_NAME).read_text())["drops"]) == 3
+    assert "1 with cry unreadable, 1 with not in the table, 1 with sprite missing, 1 with sprite unreadable" in card
+    assert len(json.loads((tmp_path / "out" / REPORT_NAME).read_text())["drops"]) == 4
 
 
 def test_corpus_is_never_empty(pokeapi, tmp_path):
     for path in (pokeapi / "cries" / CRY_FOLDER).iterdir():
         path.unlink()
     with pytest.raises(ValueError, match=r"no record is left of 12: \{'cry missing': 12\}"):
-        build("pokemon", tmp_path / "out", source=pokeapi)
+        build("pokemon", tmp_path / "out", source=pokeapi, num_species=12)
     assert not (tmp_path / "out").exists()
 
 

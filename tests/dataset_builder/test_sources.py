@@ -1,12 +1,16 @@
+import dataclasses
 import socket
 
 import pytest
 
-from dataset_builder.pokemon import CRY_FOLDER, SPRITE_FOLDER
-from dataset_builder.sources import REVISIONS, LocalSource, Location, RemoteSource, open_source
+from dataset_builder.file_checks import problem_of
+from dataset_builder.pokemon import CRY_FOLDER, CSV_FOLDER, SPRITE_FOLDER
+from dataset_builder.remote_source import RemoteSource
+from dataset_builder.sources import REVISIONS, LocalSource, Location, open_source
 
 SPRITE = Location("sprites", f"{SPRITE_FOLDER}/1.gif")
 CRY = Location("cries", f"{CRY_FOLDER}/2.ogg")
+TABLE = Location("pokeapi", f"{CSV_FOLDER}/pokemon_species.csv")
 ABSENT = Location("cries", f"{CRY_FOLDER}/999.ogg")
 
 
@@ -100,3 +104,65 @@ def test_open_source_tells_folders_from_hosts(pokeapi, tmp_path):
     assert open_source("http://127.0.0.1:9/x", cache=tmp_path).base_url == "http://127.0.0.1:9/x"
     assert open_source(None, cache=tmp_path).base_url.startswith("https://")
     assert open_source(None, cache=tmp_path).description["sprites"] == REVISIONS["sprites"]
+
+
+# what came with status 200 once each, and was kept
+BODIES = {"login": b"<html>log in</html>", "empty": b"", "half": None}
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("location", [SPRITE, CRY, TABLE], ids=["gif", "ogg", "csv"])
+@pytest.mark.parametrize("has_hashes", [False, True])
+def test_damaged_bodies_are_asked_for_again(remote, host, pokeapi, location, body, has_hashes):
+    right = LocalSource(pokeapi).read(location)
+    damaged = right[: len(right) * 2 // 3] if BODIES[body] is None else BODIES[body]
+    host.faults[location.path] = [damaged, damaged]
+    source = dataclasses.replace(remote, tree_url=host.url if has_hashes else None)
+    assert source.read(location) == right
+    assert len([path for path in host.requests if path.endswith(location.path)]) == 3
+    assert source.read(location) == right and len(host.requests) == 3 + has_hashes
+
+
+def test_a_table_cut_at_a_lines_end_is_found_by_its_hash(remote, host, pokeapi):
+    right = LocalSource(pokeapi).read(TABLE)
+    host.faults[TABLE.path] = [right[: right.index(b"\n", len(right) // 2) + 1]]
+    assert dataclasses.replace(remote, tree_url=host.url).read(TABLE) == right
+
+
+def test_damage_in_the_cache_is_mended_and_said(remote, host, pokeapi, caplog):
+    right = remote.read(CRY)
+    [cached] = [path for path in remote.cache.rglob("*") if path.is_file()]
+    cached.write_bytes(right[:-40])
+    assert remote.read(CRY) == right == cached.read_bytes()
+    assert f"{cached} in the cache of downloads does not end as an OGG does: fetched again" in caplog.text
+
+
+def test_what_stays_damaged_is_an_error_that_names_file_cache_and_reason(remote, host):
+    host.faults["1.gif"] = [b"<html>"] * 9
+    with pytest.raises(ConnectionError, match=r"1\.gif in 3 attempts .*cache, the last one: the file does not begin"):
+        remote.read(SPRITE)
+    assert not [path for path in remote.cache.rglob("*") if path.is_file()]
+
+
+def test_without_a_listing_files_are_checked_by_their_form(remote, host, caplog):
+    host.faults["animated"] = [403]
+    source = dataclasses.replace(remote, tree_url=host.url)
+    host.faults["1.gif"] = [b"<html>"]
+    assert source.read(SPRITE).startswith(b"GIF8")
+    assert "files are checked by their form" in caplog.text
+
+
+def test_a_host_that_drips_is_given_up(remote, host):
+    host.faults["1.gif"] = ["drip"] * 3
+    with pytest.raises(ConnectionError, match=r"bytes came in 0 s"):
+        dataclasses.replace(remote, deadline_seconds=0.2, attempts=1).read(SPRITE)
+
+
+def test_real_files_pass_the_checks(shared):
+    for ending in ("gif", "ogg", "csv"):
+        paths = sorted((shared / "data" / "pokeapi").rglob(f"*.{ending}"))
+        assert paths
+        for path in paths:
+            content = path.read_bytes()
+            assert problem_of(path.name, content) is None, path
+            assert problem_of(path.name, content[: len(content) // 2]) or ending == "csv", path
