@@ -70,6 +70,11 @@ def _add_train(command: argparse.ArgumentParser) -> None:
     command.add_argument("--output-dir", required=True, help="run folder to make")
     command.add_argument("--resume", action="store_true", help="go on from the newest complete checkpoint")
     command.add_argument(
+        "--allow-other-versions",
+        action="store_true",
+        help="resume also with other versions of libraries or another number of threads, which changes the weights",
+    )
+    command.add_argument(
         "--start-from", metavar="CHECKPOINT", help="folder or Hub name of a model to train further, with its tokenizer"
     )
     command.add_argument("--model", type=_json_object, metavar="JSON", help="settings of the model, over the preset's")
@@ -102,6 +107,7 @@ def _train(options: argparse.Namespace) -> None:
         model=options.model,
         start_from=options.start_from,
         resume=options.resume,
+        allow_other_versions=options.allow_other_versions,
         **overrides,
     )
     print(folder)

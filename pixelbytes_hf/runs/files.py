@@ -2,12 +2,19 @@
 
 import json
 import os
+import re
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..pretrained.exported_code import saving_without_code
+
+# what `tempfile` calls a part of ours
+_PART_SECONDS = 3600.0
+_PART_NAME = re.compile(r"\.(?:save|[\w.-]+\.json)\.\w{8}")
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
@@ -34,6 +41,18 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
         except BaseException:
             os.unlink(file.name)
             raise
+
+
+def is_part(path: Path) -> bool:
+    """Return whether a file or folder is a write of `write_json` or `write_pretrained` that goes on or was killed."""
+    return _PART_NAME.fullmatch(path.name) is not None
+
+
+def remove_parts(folder: str | os.PathLike[str]) -> None:
+    """Remove what writes killed more than an hour ago have left in a folder; a younger one may still go on."""
+    for path in Path(folder).glob(".*"):
+        if is_part(path) and time.time() - path.stat().st_mtime > _PART_SECONDS:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def write_pretrained(folder: str | os.PathLike[str], *parts: Any) -> None:

@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from transformers.utils import logging
+
 from ..data.corpus import TokenCorpus
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
-from ..runs.files import find_differences, read_json, write_json
+from ..runs.files import find_differences, is_part, read_json, remove_parts, write_json
 from ..runs.versions import describe_versions
 from .presets import Preset
 from .settings import rename_settings
 
+logger = logging.get_logger(__name__)
 RECORD_NAME = "training.json"
 _FREE_TO_CHANGE = ("save_total_limit", "report_to")  # settings that a resumed run may change
 
@@ -53,26 +56,33 @@ def read_record(folder: str | Path) -> dict[str, Any]:
     return {**record, "settings": rename_settings(record["settings"])}
 
 
-def open_folder(folder: Path, description: dict[str, Any], *, resume: bool) -> None:
+def open_folder(
+    folder: Path, description: dict[str, Any], *, resume: bool, allow_other_versions: bool = False
+) -> None:
     """Make the folder of a run and write down what it is made from.
 
     Args:
         folder: To make or, with `resume`, to go on in.
-        description: From `describe_run`.
+        description: From `describe_run`, and the number of threads.
         resume: Whether an earlier run in the folder may go on.
+        allow_other_versions: Whether it may with other versions of libraries or another number of threads, with which
+            the weights are not those of the run uninterrupted.
 
     Raises:
         FileExistsError: If the folder is not empty and `resume` is False.
         ValueError: If the folder holds no run, or one that was made from something else.
     """
     record = folder / RECORD_NAME
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and not all(map(is_part, folder.iterdir())):
         if not resume:
             raise FileExistsError(f"folder {str(folder)!r} is not empty: expected a free name, or resume=True")
         if not record.is_file():
             raise ValueError(f"folder {str(folder)!r} has no {RECORD_NAME}: it is no run that can be resumed")
-        _check_same_run(read_record(folder), description)
+        before = read_record(folder)
+        _check_same_run(before, description)
+        _compare_versions(before, description, allow_other_versions)
     folder.mkdir(parents=True, exist_ok=True)
+    remove_parts(folder)
     write_json(record, description)
 
 
@@ -82,3 +92,17 @@ def _check_same_run(old: dict[str, Any], new: dict[str, Any]) -> None:
         for place, before, after in find_differences(old[part], new[part]):
             if not place.startswith(_FREE_TO_CHANGE):
                 raise ValueError(f"the run to resume had other {part}: {place} was {before!r}, got {after!r}")
+
+
+def _compare_versions(old: dict[str, Any], new: dict[str, Any], is_allowed: bool) -> None:
+    """Refuse, or say, that the resumed run computes otherwise than the one that was interrupted."""
+    # a run of before the threads were written down is taken to have had as many
+    one, other = ({**run["versions"], "threads": run.get("threads", new["threads"])} for run in (old, new))
+    found = [f"{place} was {before}, is {after}" for place, before, after in find_differences(one, other)]
+    if found and not is_allowed:
+        raise ValueError(
+            f"the run to resume was computed otherwise ({'; '.join(found)}), so that its weights would not be those "
+            "of the run uninterrupted: expected the same versions and threads, or --allow-other-versions"
+        )
+    for difference in found:
+        logger.warning("resumed with a difference that changes the weights: %s", difference)

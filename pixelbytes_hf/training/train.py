@@ -42,6 +42,7 @@ def train(
     model: Mapping[str, Any] | None = None,
     start_from: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    allow_other_versions: bool = False,
     progress: bool = True,
     **overrides: Any,
 ) -> Path:
@@ -61,6 +62,8 @@ def train(
         start_from: Checkpoint, a folder or a name on the Hub, whose model and tokenizer are trained further; the
             preset then gives nothing but the settings of the run.
         resume: Go on from the newest complete checkpoint in `output_dir`, if there is one.
+        allow_other_versions: Whether a run may be resumed with other versions of libraries or another number of
+            threads; its weights are then not those of the run uninterrupted.
         progress: Whether to show progress bars.
         overrides: Fields of `TrainingConfig` in place of the preset's.
 
@@ -93,7 +96,7 @@ def train(
             description = describe_run(plan, tokenizer, corpora, num_processes=args.world_size)
             description["dataset"] = describe_dataset(data, corpora)
             description["threads"] = torch.get_num_threads()
-            open_folder(folder, description, resume=resume)
+            open_folder(folder, description, resume=resume, allow_other_versions=allow_other_versions)
     trainer = PixelBytesTrainer(
         new_model,
         args,

@@ -329,3 +329,25 @@ def test_muon_under_deepspeed_is_refused(tmp_path):
     trainer.is_deepspeed_enabled = True
     with pytest.raises(ValueError, match="optimiser must be 'adamw' with DeepSpeed"):
         trainer.create_optimizer()
+
+
+@pytest.mark.parametrize(("part", "change"), [("threads", 7), ("versions", {"torch": "1.0"})])
+def test_a_run_computed_otherwise_is_resumed_only_on_request(tmp_path, part, change, caplog):
+    folder = run(tmp_path / "x", max_steps=2, save_steps=1)
+    record = json.loads((folder / "training.json").read_text())
+    record[part] = {**record[part], **change} if isinstance(change, dict) else change
+    (folder / "training.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=rf"{next(iter(change)) if part == 'versions' else part} was .*--allow-other"):
+        run(folder, max_steps=2, save_steps=1, resume=True)
+    run(folder, max_steps=2, save_steps=1, resume=True, allow_other_versions=True)
+    assert "resumed with a difference that changes the weights" in caplog.text
+
+
+def test_what_a_kill_left_before_the_record_is_no_obstacle(tmp_path):
+    folder = tmp_path / "x"
+    (folder / ".save.abcd1234").mkdir(parents=True)
+    (folder / ".training.json.abcd1234").write_text("{")
+    os.utime(folder / ".save.abcd1234", (0, 0))
+    assert run(folder, max_steps=1) == folder
+    # a young part may be of a process that is still at it
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == [".training.json.abcd1234"]
