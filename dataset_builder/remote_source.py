@@ -74,10 +74,10 @@ class RemoteSource:
         cached = self.cache / location.repository / revision / location.path
         wanted = self._hashes.find(location)
         if cached.is_file():
-            content = cached.read_bytes()
-            problem = _problem_of(location, content, wanted)
+            kept = cached.read_bytes()
+            problem = _problem_of(location, kept, wanted)
             if problem is None:
-                return content
+                return kept
             logger.warning("%s in the cache of downloads %s: fetched again", cached, problem)
         url = f"{self.base_url.rstrip('/')}/{location.repository}/{revision}/{location.path}"
         content = self._download(url, location, wanted)
