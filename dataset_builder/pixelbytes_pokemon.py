@@ -30,7 +30,19 @@ import pyarrow as pa
 
 ROWS_PER_TABLE = 64
 # the modules of pixelbytes_hf that rows pass through
-CODECS = ("tokens/grid", "tokens/media", "tokens/palette", "tokens/pixel_codec", "tokens/vocabulary")
+CODECS = (
+    "media/animations",
+    "media/gif_writer",
+    "media/media_limits",
+    "media/mpeg_frames",
+    "media/pictures",
+    "media/sounds",
+    "tokens/grid",
+    "tokens/media",
+    "tokens/palette",
+    "tokens/pixel_codec",
+    "tokens/vocabulary",
+)
 
 
 @dataclass(eq=False)

@@ -7,6 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from pixelbytes_hf.tokens.media import read_frames, read_sound
@@ -21,7 +22,6 @@ ENGLISH = "9"
 DESCRIPTION_VERSION_ID = 33
 # Generations 1 to 4. The sprites of generation 5, up to 649, are animated too; later ones are drawn by fans.
 DEFAULT_NUM_SPECIES = 493
-GIF_END = b";"
 CSV_FOLDER = "data/v2/csv"
 SPRITE_FOLDER = "sprites/pokemon/versions/generation-v/black-white/animated"
 CRY_FOLDER = "cries/pokemon/latest"
@@ -115,15 +115,16 @@ def make_record(species: Species, sprite: bytes | None, cry: bytes | None) -> Re
             raise UnusableRecordError(reason, f"species {species.id} {species.name!r}")
     assert sprite is not None
     assert cry is not None
-    # a file cut between two frames reads as a shorter animation
-    if not sprite.endswith(GIF_END):
-        raise UnusableRecordError("sprite unreadable", f"{len(sprite)} bytes that do not end as a GIF ends")
+    sprite_file, cry_file = (
+        MediaFile(bytes=content, path=Path(location.path).name)
+        for content, location in zip((sprite, cry), species.locations, strict=True)
+    )
     try:
-        pixels = pixelize_gif(read_frames(sprite))
+        pixels = pixelize_gif(read_frames(sprite_file))
     except ValueError as error:
         raise UnusableRecordError("sprite unreadable", str(error)) from error
     try:
-        samples, sampling_rate = read_sound(cry)
+        samples, sampling_rate = read_sound(cry_file)
         audio = encode_flac(add_speaker_channel(samples, sampling_rate=sampling_rate), sampling_rate=sampling_rate)
     except ValueError as error:
         raise UnusableRecordError("cry unreadable", str(error)) from error
@@ -131,7 +132,7 @@ def make_record(species: Species, sprite: bytes | None, cry: bytes | None) -> Re
         id=species.id,
         name=species.name,
         text=species.text,
-        sprite=MediaFile(bytes=sprite, path=f"{species.id}.gif"),
+        sprite=sprite_file,
         pixels=MediaFile(bytes=pixels, path=f"{species.id}.gif"),
         audio=MediaFile(bytes=audio, path=f"{species.id}.flac"),
         types=list(species.types),

@@ -13,7 +13,7 @@ from pixelbytes_hf.pretrained.exported_code import find_modules
 PACKAGE = Path(__file__).parents[1] / "pixelbytes_hf"
 # a room imports from itself and from rooms left of the bar before it
 RULE = """
-pretrained, tokens | codecs, mixers, objectives, hub, control | generation | models | data | runs
+pretrained, media | tokens | codecs, mixers, objectives, hub, control | generation | models | data | runs
 | training, evaluation | compare, publishing, demo, compression | cli
 """
 FLOOR_OF_ROOM = {room.strip(): floor for floor, rooms in enumerate(RULE.split("|")) for room in rooms.split(",")}

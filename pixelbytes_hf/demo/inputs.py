@@ -14,7 +14,7 @@ from PIL import Image as PILImage
 
 from ..generation.layout import Audio, Image
 from ..runs.run_folder import Run
-from ..tokens.media import MAX_TOTAL_PIXELS, composite_on_white, read_frames, read_sound
+from ..tokens.media import DEFAULT_LIMITS, composite_on_white, read_frames, read_sound
 from ..tokens.pixel_codec import decode_pixels, encode_pixels
 
 MAX_SIDE = 64  # of a drawing, whatever a page sends
@@ -112,7 +112,7 @@ def read_picture(path: str | Path, run: Run) -> Brought:
     Raises:
         ValueError: If the file is no picture, or a huge one.
     """
-    bound = f"at most {MAX_TOTAL_PIXELS // 10**6} million pixels"
+    bound = f"at most {DEFAULT_LIMITS.max_pixels // 10**6} million pixels"
     frames = _read(read_frames, path, "picture", f"a PNG, GIF, WebP or JPEG file of {bound}").array
     name, (num_frames, height, width) = Path(path).name, frames.shape[:3]
     layout, tables = layout_of(run, "image"), run.tokenizer.tables
@@ -206,7 +206,7 @@ def _read(read: Any, path: str | Path, kind: str, expected: str) -> Any:
         return read(Path(path))
     except ValueError as error:
         name = Path(path).name
-        raise ValueError(f"{name} is not a {kind} that can be read: try {expected}") from error
+        raise ValueError(f"{name} is not a {kind} that can be read: try {expected} ({error.__cause__})") from error
 
 
 def _count(number: int, noun: str) -> str:

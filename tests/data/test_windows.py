@@ -303,6 +303,21 @@ def test_tokenize_dataset_keeps_all_frames_of_an_animation():
     assert [tuple(shape) for shape in corpus.record(1)[1]] == [("text", 1, 1, 11), ("image", 3, 2, 4)]
 
 
+def test_a_turned_photo_is_the_same_row_decoded_and_undecoded():
+    import io
+
+    from PIL import Image as Pictures
+
+    exif, buffer = Pictures.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    lying = Pictures.fromarray(np.random.default_rng(0).integers(0, 256, (2, 4, 3), np.uint8))
+    lying.save(buffer, "PNG", exif=exif)
+    tokenizer, dataset = ActionPixelBytesTokenizer(), small_dataset(pixels=buffer.getvalue())
+    corpus = tokenize_dataset(dataset, tokenizer, columns={"image": "pixels"}, progress=False)
+    ids, [shape] = corpus.record(0)
+    assert shape.rows == 4 and ids.tolist() == tokenizer(image=dataset[0]["pixels"])["labels"]
+
+
 def test_tokenize_dataset_names_what_is_wrong():
     tokenizer = ActionPixelBytesTokenizer(errors="strict")
     columns = {"text": "text", "image": "pixels"}

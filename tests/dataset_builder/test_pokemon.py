@@ -4,6 +4,7 @@ import struct
 import numpy as np
 import pytest
 import soundfile
+from media_files import sound_file
 
 from dataset_builder.pokemon import CSV_FOLDER, clean_description, make_record, read_species
 from dataset_builder.record import UnusableRecordError
@@ -115,6 +116,10 @@ BAD_CRIES = {
     "page": lambda _: b"<html>not found</html>",
     "nothing": lambda _: b"",
     "truncated": lambda ogg: ogg[:40],
+    "truncated in its sound": lambda ogg: ogg[: len(ogg) * 6 // 10],
+    "truncated on its last page": lambda ogg: ogg[:-1],
+    "too many channels": lambda _: wav(np.full((4000, 65), 0.1)),
+    "more than float32": lambda _: sound_file(np.array([0.1, 1e308] * 99), 8000, "WAV", "DOUBLE"),
     "no sample": lambda _: wav(np.zeros((0, 1))),
     "too short": lambda _: wav([0.1, 0.2], rate=48000),
     "nan": lambda _: wav([0.1, np.nan, 0.2] * 100),
@@ -151,6 +156,18 @@ def test_no_cut_sprite_passes(species, files, cut):
 def test_missing_facts_are_named(species, files, change, reason):
     with pytest.raises(UnusableRecordError, match=reason):
         make_record(species._replace(**change), *files)
+
+
+@pytest.mark.parametrize("extra", [b"\n", b"\0\0", b"saved by a mailer"])
+def test_what_follows_a_sprites_end_does_not_drop_it(species, files, extra):
+    pixels = [make_record(species, sprite, files[1])["pixels"] for sprite in (files[0], files[0] + extra)]
+    assert pixels[0] == pixels[1]
+
+
+def test_bad_files_are_named_by_their_file(species, files):
+    for sprite, cry, name in ((files[0][:-9], files[1], "1.gif"), (files[0], files[1][:-9], "1.ogg")):
+        with pytest.raises(UnusableRecordError, match=f"{name} is not a readable"):
+            make_record(species, sprite, cry)
 
 
 def test_missing_files_are_named(species, files):

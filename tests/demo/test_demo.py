@@ -386,13 +386,13 @@ def test_bad_files_are_refused_in_plain_words(run, tmp_path):
     for name in ("notes.png", "notes.wav"):
         (tmp_path / name).write_text("not a picture, not a sound")
     write_sound(Sound(np.zeros((800, 1), np.float32), 8000), tmp_path / "silent.wav")
-    with pytest.raises(ValueError, match=r"^notes.png is not a picture that can be read: try a PNG"):
+    with pytest.raises(ValueError, match=r"^notes.png is not a picture that can be read: try a PNG.*none of the"):
         read_picture(tmp_path / "notes.png", run)
-    with pytest.raises(ValueError, match=r"^notes.wav is not a sound that can be read: try a WAV"):
+    with pytest.raises(ValueError, match=r"^notes.wav is not a sound that can be read: try a WAV.*not recog"):
         read_cry(tmp_path / "notes.wav", run)
     with PILImage.new("1", (9000, 9000)) as huge:
         huge.save(tmp_path / "huge.png")
-    with pytest.raises(ValueError, match=r"^huge.png is not a picture .* of at most 67 million pixels$"):
+    with pytest.raises(ValueError, match=r"^huge.png is not a picture .* of at most 67 million pixels .*max_pixels"):
         read_picture(tmp_path / "huge.png", run)
     with pytest.raises(ValueError, match="is silent"):
         read_cry(tmp_path / "silent.wav", run)

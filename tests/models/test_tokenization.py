@@ -125,6 +125,12 @@ def test_padding_options(tmp_path):
         ({"image": np.zeros((4, 4), np.uint8)}, "image must be"),
         ({"audio": {"array": [0.0], "sampling_rate": -1}}, "sampling_rate"),
         ({"audio": {"array": [0.0], "sampling_rate": "fast"}}, "sampling_rate"),
+        ({"audio": {"array": [0.0], "sampling_rate": float("inf")}}, "sampling_rate"),
+        ({"audio": {"array": [0.0], "sampling_rate": float("nan")}}, "sampling_rate"),
+        ({"audio": {"array": np.zeros((4000, 2))}}, r"\(C, N\).*4000 channels of 2 samples"),
+        ({"audio": {"array": np.zeros((9, 1))}}, "9 channels of 1 samples"),
+        ({"audio": {"array": np.zeros((65, 99))}}, "max_channels"),
+        ({"audio": {"array": [1e308, -1e308]}}, "more than float32 can"),
         ({"text": "a", "padding_side": "middle"}, "padding_side"),
         ({"text": "a", "truncation": True, "max_length": 0}, "max_length"),
         ({"text": "a", "truncation": "sometimes"}, "truncation"),
@@ -256,6 +262,77 @@ def test_sounds_are_resampled_to_the_rate_asked_for(rng):
     assert np.abs(decoded["array"][0] - tone["array"][::2])[20:-20].max() < 0.05
     with pytest.raises(ValueError, match="sampling_rate"):
         tokenizer(audio={"array": [0.0, 1.0]})
+
+
+@pytest.mark.parametrize(
+    ("rate", "step", "kept"), [(8000, 2, 4000), (8001, 2, 4000.5), (8000.0, 1, 8000), (22050.5, 1, 22050.5)]
+)
+def test_a_whole_rate_is_an_int_as_writers_of_sound_files_want_it(rate, step, kept):
+    tokenizer = ActionPixelBytesTokenizer(slicing={"audio": step})
+    encoding = tokenizer(audio={"array": np.linspace(-1, 1, 40), "sampling_rate": rate})
+    decoded = tokenizer.decode_modalities(encoding["labels"], encoding.segments[0]).sound["sampling_rate"]
+    assert decoded == kept and type(decoded) is type(kept)
+
+
+def test_rates_without_a_common_divisor_take_no_more_memory():
+    """A filter of 15 million taps would be made for 767,999 Hz as it stands."""
+    wave = np.sin(np.arange(76_800) / 76_800 * 2 * np.pi * 5)
+    tokenizer = ActionPixelBytesTokenizer(sampling_rate_hz=4000)
+    odd, even = (tokenizer(audio={"array": wave, "sampling_rate": rate})["labels"] for rate in (767_999, 768_000))
+    assert len(odd) in (len(even), len(even) + 1) and np.abs(np.subtract(odd[:400], even[:400])).max() <= 1
+
+
+@pytest.mark.parametrize("rate", [0, -4000, 4000.0, "4000"])
+def test_the_rate_asked_for_is_a_whole_number(rate):
+    with pytest.raises(ValueError, match="sampling_rate_hz"):
+        ActionPixelBytesTokenizer(sampling_rate_hz=rate)
+
+
+def test_a_record_says_what_it_would_cost_and_is_refused_above_a_limit(tmp_path):
+    tokenizer = ActionPixelBytesTokenizer(limits={"max_tokens": 100})
+    picture, wave = np.zeros((3, 4, 5, 3), np.uint8), {"array": np.zeros((2, 9))}
+    assert len(tokenizer(image=picture, text="a" * 27)["labels"]) == 100
+    for inputs, cost in (
+        ({"image": picture, "text": "a" * 28}, r"101 tokens \(text 29, image 72\)"),
+        ({"image": np.zeros((9, 9, 9, 3), np.uint8)}, "image 729"),
+        ({"audio": {"array": np.zeros(100)}}, "audio 101"),
+        ({"image": picture, "audio": wave, "text": "a" * 9}, r"102 tokens \(text 10, image 72, audio 20\)"),
+    ):
+        with pytest.raises(ValueError, match=f"{cost}.*max_tokens=100"):
+            tokenizer(**inputs)
+    tokenizer.save_pretrained(tmp_path)
+    assert "limits" not in (tmp_path / "tokenizer_config.json").read_text()
+    loaded = ActionPixelBytesTokenizer.from_pretrained(tmp_path, limits={"max_tokens": 200})
+    assert len(loaded(image=picture, text="a" * 28)["labels"]) == 101
+
+
+def test_a_cost_is_known_before_anything_is_decoded(monkeypatch):
+    from io import BytesIO
+
+    from media_files import sound_file
+    from PIL import Image
+
+    picture = BytesIO()
+    Image.new("P", (4000, 4000)).save(picture, "GIF")
+    monkeypatch.setattr(Image, "frombytes", lambda *_: pytest.fail("was decoded"))
+    with pytest.raises(ValueError, match="16,000,000 tokens"):
+        TOKENIZERS["paper"](image=picture.getvalue())
+    monkeypatch.setattr("scipy.signal.resample_poly", lambda *_, **__: pytest.fail("was resampled"))
+    slow = sound_file(np.zeros(1500), 1, "WAV")
+    with pytest.raises(ValueError, match="audio 6,000,001"):
+        ActionPixelBytesTokenizer(sampling_rate_hz=4000)(audio=slow)
+
+
+def test_use_does_not_change_what_a_tokenizer_hashes_to(sprite, tone):
+    """`datasets` finds the result of `map` again by a hash of the function and what it holds."""
+    from datasets.fingerprint import Hasher
+
+    for preset in ("paper", "full"):
+        tokenizer = ActionPixelBytesTokenizer(preset)
+        before = Hasher.hash(tokenizer)
+        encoding = tokenizer(text=["hi"], image=[sprite], audio=[tone], padding=True, return_tensors="pt")
+        tokenizer.decode_modalities(encoding["labels"][0]), tokenizer.decode(encoding["labels"][0])
+        assert Hasher.hash(tokenizer) == before and Hasher.hash(ActionPixelBytesTokenizer(preset)) == before
 
 
 def test_rows_have_the_cells_of_another_rule_after_saving_too(tmp_path):

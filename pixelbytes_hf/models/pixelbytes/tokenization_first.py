@@ -21,9 +21,8 @@ from transformers.utils import logging
 from ...pretrained.remote_code import is_copy
 from ...tokens.contexts import WINDOW_SIDE, WINDOW_SIZE
 from ...tokens.grid import Modality, Segment, image_segment, text_segment
-from ...tokens.media import read_frames
 from ...tokens.pixel_codec import encode_pixels
-from ...tokens.record import AudioInput, DecodedRecord, ImageInput, SegmentInfo
+from ...tokens.record import AudioInput, DecodedRecord, ImageInput, SegmentInfo, frames_of
 from ...tokens.text_codec import TextErrors, encode_text
 from ...tokens.vocabulary import Preset, Vocabulary
 from .configuration_first import PixelBytesFirstConfig
@@ -112,6 +111,7 @@ class PixelBytesTokenizer(ActionPixelBytesTokenizer):
             pairs.append(self._encode_text(text))
         if not pairs:
             raise ValueError("text and image are both None: expected at least one")
+        self.codec.limits.check_tokens({segment.modality: segment.ids.size for segment, _ in pairs})
         return [segment for segment, _ in pairs], [info for _, info in pairs]
 
     def decode_modalities(self, *args: Any, **kwargs: Any) -> DecodedRecord:
@@ -127,13 +127,8 @@ class PixelBytesTokenizer(ActionPixelBytesTokenizer):
         return DecodedRecord(kept, record.problems)
 
     def _encode_picture(self, image: ImageInput) -> list[tuple[Segment, SegmentInfo]]:
-        if isinstance(image, np.ndarray):
-            if image.ndim not in (3, 4) or image.shape[-1] not in (3, 4):
-                raise ValueError(f"image must be (H, W, 3 | 4) or (T, H, W, 3 | 4), got shape {image.shape}")
-            frames = image if image.ndim == 4 else image[None]
-        else:
-            frames = read_frames(image).array
         _, row_step, column_step = self.codec.image_steps
+        frames = frames_of(image, limits=self.codec.limits, check=self.codec.check_picture).array
         ids = encode_pixels(np.ascontiguousarray(frames[:1, ::row_step, ::column_step]), self.tables)
         picture = image_segment(ids, self.tables)
         sizes = ids.shape[1:] if self.header == "size" else (picture.ids.size, WINDOW_SIDE)

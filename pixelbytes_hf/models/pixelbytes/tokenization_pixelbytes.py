@@ -17,6 +17,7 @@ import numpy as np
 from transformers import AddedToken, AutoTokenizer, BatchEncoding, PreTrainedTokenizer
 from transformers.utils import PaddingStrategy
 
+from ...media.media_limits import MediaLimits
 from ...pretrained.exported_code import writes_code
 from ...pretrained.remote_code import is_copy
 from ...tokens.contexts import ContextRule, context_rule
@@ -68,6 +69,8 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         scaling: How sounds are scaled to [-1, 1]: ``min-max`` (paper), ``peak`` or ``none``.
         sampling_rate_hz: Rate that sounds are resampled to before slicing; None leaves them (paper).
         context_size: Cells of a row of `input_ids`, one of `contexts.CONTEXT_RULES`; by default the paper's six.
+        limits: What media and records may hold, as `MediaLimits` or its fields; a matter of the machine that reads, so
+            that it is not saved.
         vocab_file: Set by `from_pretrained`; checked against the tables.
 
     Raises:
@@ -94,6 +97,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         scaling: Scaling = "min-max",
         sampling_rate_hz: int | None = None,
         context_size: int | None = None,
+        limits: MediaLimits | Mapping[str, int] | None = None,
         vocab_file: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -109,7 +113,8 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         self.slicing = {name: list(step) if isinstance(step, tuple) else step for name, step in steps.items()}
         check_order(order)
         self.order, self.scaling, self.sampling_rate_hz = list(order), scaling, sampling_rate_hz
-        self.codec = RecordCodec(tables, self.slicing, errors, scaling, sampling_rate_hz)
+        limits = limits if isinstance(limits, MediaLimits) else MediaLimits(**(limits or {}))
+        self.codec = RecordCodec(tables, self.slicing, errors, scaling, sampling_rate_hz, limits)
         self.vocab = {token: index for index, token in enumerate(tables.tokens)}
         _check_vocab_file(vocab_file, self.vocab)
         options = {name: getattr(self, name) for name in ("preset", "vocabulary", "slicing", "order", "scaling")}
@@ -210,7 +215,8 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
             `return_tensors`. Its attribute `segments` holds what decoding needs beside the ids.
 
         Raises:
-            ValueError: If nothing is given, lists differ in length, or an input is malformed.
+            ValueError: If nothing is given, lists differ in length, an input is malformed, or a record is over the
+                limits; says how many tokens it would take.
         """
         if text_pair is not None or text_target is not None or text_pair_target is not None:
             raise ValueError("text_pair and text_target are not supported: a record has one text")
