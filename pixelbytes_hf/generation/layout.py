@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from ..pretrained.setting_checks import check_bound
 from ..tokens.grid import Modality
 
 DEFAULT_TEXT_LENGTH = 256
@@ -96,6 +97,8 @@ class Audio:
         _check_counts(self, "channels", *(n for n in ("samples", "max_samples") if getattr(self, n) is not None))
         if self.samples is not None and self.max_samples is not None:
             raise ValueError(f"give samples or max_samples, not both: got {self.samples} and {self.max_samples}")
+        if not isinstance(self.given, Mapping | None):
+            raise TypeError(f"given must be ids by channel, got {self.given!r:.100}")
         given = {int(channel): tuple(map(int, ids)) for channel, ids in (self.given or {}).items()}
         object.__setattr__(self, "given", given or None)
         if given:
@@ -168,10 +171,15 @@ class Layout:
         """Return the layout that `to_dict` described.
 
         Raises:
-            ValueError: If a modality or a key is unknown.
+            ValueError: If a modality or a key is unknown, or an extent absurd.
+            TypeError: If a value is of another type.
         """
-        if set(data) != {"segments"}:
-            raise ValueError(f"a layout's dictionary must have the key 'segments' alone, got {sorted(data)}")
+        if (
+            not isinstance(data, Mapping)
+            or set(data) != {"segments"}
+            or not isinstance(data["segments"], list | tuple)
+        ):
+            raise ValueError(f"a layout's dictionary must have the key 'segments' alone, a list, got {data!r:.100}")
         return cls(tuple(_segment_from_dict(segment) for segment in data["segments"]))
 
 
@@ -209,12 +217,20 @@ def _named(name: str) -> SegmentLayout:
 
 
 def _segment_from_dict(data: Mapping[str, Any]) -> SegmentLayout:
+    if not isinstance(data, Mapping):
+        raise TypeError(f"a layout's segments must be dictionaries, got {data!r:.100}")
     options = dict(data)
     segment = type(_named(options.pop("modality", "")))
     unknown = sorted(options.keys() - segment.__dataclass_fields__.keys())
     if unknown:
         raise ValueError(f"{segment.__name__} layout has no {unknown}: it has {sorted(segment.__dataclass_fields__)}")
-    return segment(**options)
+    if not isinstance(options.get("continues", False), bool):
+        raise TypeError(f"continues must be a bool, got {options['continues']!r}")
+    made = segment(**options)
+    for name, value in vars(made).items():
+        if type(value) is int:
+            check_bound(name, value)
+    return made
 
 
 def _to_json(segment: SegmentLayout) -> dict[str, Any]:

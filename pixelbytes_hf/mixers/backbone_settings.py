@@ -7,10 +7,13 @@ from typing import Any, Literal, get_args
 
 from transformers import PreTrainedConfig
 
-from ..pretrained.setting_checks import refuse_unknown
+from ..pretrained.setting_checks import check_size, refuse_unknown
 from .mixer_properties import is_recurrent
 
 PositionsName = Literal["rotary", "none"]
+_SIZE_NAMES = frozenset(
+    ["hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads", "num_heads", "head_dim", "expand"]
+)
 # what a backbone may be told beyond its own fields
 _BACKBONE_KEYWORDS = frozenset(["is_causal", "positions"])
 
@@ -29,6 +32,8 @@ def build_backbone_config(settings: dict[str, Any], width: int | None = None) ->
         >>> build_backbone_config({"model_type": "mamba2", "hidden_size": 24}).num_heads
         1
     """
+    for name in _SIZE_NAMES & settings.keys():
+        check_size(f"mixer_config.{name}", settings[name], 1)
     kind = _find_configuration(settings["model_type"])
     plain = kind()
     _refuse_backbone_keywords(settings, plain)

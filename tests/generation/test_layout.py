@@ -325,3 +325,20 @@ def test_last_run_of_a_text_or_sound_is_its_last_one():
     # a mark that ends nothing is an empty text; those of a sound are none
     streams = [2], [60, 2, 2], [120, 121, 1, 2], [120, 121, 1, 2, 32, 1], [120, 1, 32]
     assert [last_run(ids, "text", LEGAL[151]) for ids in streams] == [0, 2, 4, 4, 2]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], "the key 'segments' alone"),
+        ({"segments": {}}, "the key 'segments' alone"),
+        ({"segments": ["text"]}, "must be dictionaries, got 'text'"),
+        ({"segments": [{"modality": "image", "frames": 10**12}]}, "frames must be at most"),
+        ({"segments": [{"modality": "text", "max_length": 10**12}]}, "max_length must be at most"),
+        ({"segments": [{"modality": "audio", "given": [1]}]}, "given must be ids by channel"),
+        ({"segments": [{"modality": "text", "continues": "no"}]}, "continues must be a bool"),
+    ],
+)
+def test_a_layout_from_a_file_is_refused_by_key(data, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        Layout.from_dict(data)

@@ -189,3 +189,23 @@ def test_another_vocabulary_is_refused():
     for other, reason in ((full, "size"), (recoloured, "digest")):
         with pytest.raises(ValueError, match=f"vocabulary's {reason}"):
             config.check_vocabulary(other)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"mixer_config": {"num_hidden_layers": 10**6}}, "num_hidden_layers must be at most"),
+        ({"mixer_config": {"hidden_size": 10**12}}, "hidden_size must be at most"),
+        ({"mixer_config": {**LLAMA, "num_hidden_layers": 10**6}}, r"mixer_config\.num_hidden_layers must be at most"),
+        ({"vocab_size": 10**12}, "vocab_size must be at most"),
+        ({"vocab_size": "many"}, "vocab_size"),
+        ({"mixer_config": {"num_hidden_layers": "two"}}, "num_hidden_layers"),
+        ({"mixer_config": ["llama"]}, "mixer_config must be"),
+    ],
+)
+def test_a_file_with_an_absurd_setting_is_refused_by_name(settings, name, tmp_path):
+    PixelBytesConfig(embedding_dim=24, mixer_config={"hidden_size": 8}).save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **settings}))
+    with pytest.raises(ValueError, match=name):
+        AutoConfig.from_pretrained(tmp_path)

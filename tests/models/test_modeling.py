@@ -1,10 +1,13 @@
 """The model: one body over mixers and objectives."""
 
+import json
 import math
 import pickle
+import re
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForCausalLM
 
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
@@ -276,3 +279,24 @@ def test_model_survives_pickling():
 def test_inputs_that_do_not_fit_are_named(kwargs, message):
     with pytest.raises(ValueError, match=message):
         make()(**kwargs)
+
+
+@pytest.mark.parametrize("name", ["fc.weight", "model.embedding.weight", "model.mixer.layers.0.lstm.weight_hh_l0"])
+def test_a_checkpoint_without_a_weight_is_refused_by_name(name, tmp_path):
+    config = PixelBytesConfig(embedding_dim=12, mixer_config={"hidden_size": 8})
+    aPxBySequenceModel(config).save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights[name]
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=f"{re.escape(str(tmp_path))}.* are {re.escape(name)}$"):
+        aPxBySequenceModel.from_pretrained(tmp_path)
+
+
+def test_a_claimed_width_takes_no_memory(tmp_path):
+    config = PixelBytesConfig(embedding_dim=12, mixer_config={"hidden_size": 8})
+    aPxBySequenceModel(config).save_pretrained(tmp_path)
+    settings = json.loads((tmp_path / "config.json").read_text())
+    settings["mixer_config"]["hidden_size"] = 2**20  # 16 TiB of recurrent weights
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(ValueError, match=r"of another shape, are fc\.weight"):
+        aPxBySequenceModel.from_pretrained(tmp_path)

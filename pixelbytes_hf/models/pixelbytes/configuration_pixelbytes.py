@@ -100,6 +100,10 @@ class PixelBytesConfig(StrictConfig):
         refuse_unknown(type(self).__name__, kwargs)
         self._check_fields()
         if not isinstance(self.mixer_config, PreTrainedConfig):
+            if not isinstance(self.mixer_config, dict | None):
+                raise ValueError(
+                    f"mixer_config must be a configuration, a dict or None, got {self.mixer_config!r:.100}"
+                )
             settings = {"model_type": PixelBytesLSTMConfig.model_type, **(self.mixer_config or {})}
             self.mixer_config = build_mixer_config(settings, self.context_width)
         super().__post_init__(**kwargs)

@@ -10,7 +10,7 @@ Shapes: B batch, L positions, N cells, V vocabulary, D width of the mixer's outp
 Source: `aPxBySequenceModel`, pixelbytes/model.py of fabienfrfr/PixelBytes@7646d6a; same weights, same logits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,13 +67,30 @@ class PixelBytesPreTrainedModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path | None, *args: Any, **kwargs: Any) -> Any:
-        """Load a checkpoint, the paper's own included; arguments as of `PreTrainedModel.from_pretrained`."""
+        """Load a checkpoint, the paper's own included; arguments as of `PreTrainedModel.from_pretrained`.
+
+        Raises:
+            ValueError: If a weight is missing or has another shape than the configuration says.
+        """
         kwargs.setdefault("key_mapping", {**LEGACY_WEIGHT_NAMES, **FIRST_WEIGHT_NAMES})
-        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        try:
+            loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        except RuntimeError as error:  # of transformers' report on shapes, which follows our refusal and names none
+            raise error.__context__ or error from None
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         # otherwise saving would bring the old names back, beside a configuration of ours
         model._weight_conversions = None
         return loaded
+
+    def _move_missing_keys_from_meta_to_device(self, missing_keys: Iterable[str], *args: Any, **kwargs: Any) -> None:
+        # transformers would draw these at random; here, before it makes room for what a configuration may only claim
+        if missing := sorted(set(missing_keys) - self.all_tied_weights_keys.keys()):
+            shown = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
+            raise ValueError(
+                f"the weights in {self.name_or_path!r} must be those of its configuration: missing, or of another "
+                f"shape, are {shown}"
+            )
+        super()._move_missing_keys_from_meta_to_device(missing_keys, *args, **kwargs)
 
     def _init_weights(self, module: nn.Module) -> None:
         initialise_as_torch(module)
