@@ -9,9 +9,8 @@ import shutil
 from importlib.metadata import requires, version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from ..hub.plain_files import NEVER_DELETED
+from ..hub.plain_files import NEVER_DELETED, list_plain_files
 from ..hub.requests import remote_files
 from ..hub.upload import Published, publish_folder
 from ..runs.run_folder import Run
@@ -49,15 +48,14 @@ def write_space(run_folder: str | Path, folder: str | Path, *, title: str = "Pix
 
     Raises:
         FileNotFoundError: If the run has no checkpoint or no layout.
-        ValueError: If a file of the run is a link.
+        ValueError: If a file of the run or of the package is a link.
         FileExistsError: If `folder` exists and is not empty.
     """
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(f"folder {str(target)!r} is not empty: expected a free name")
     run = Run.load(run_folder, follow_links=False)
-    for name in (RUN_NAME, SOURCES_NAME, "dataset_builder"):
-        (target / name).mkdir(parents=True)
+    (target / "dataset_builder").mkdir(parents=True)
     run.save(target / RUN_NAME)
     _copy_sources(target)
     (target / "app.py").write_text(APP, encoding="utf-8")
@@ -122,38 +120,23 @@ def render_card(run: Run, *, title: str) -> str:
         pinned=False,
     )
     template = (files(__package__) / TEMPLATE_NAME).read_text(encoding="utf-8")
-    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    body = environment.from_string(template).render(title=title, **_facts(run))
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
+    num_parameters = sum(weights.numel() for weights in run.model.parameters())
+    body = environment.from_string(template).render(
+        title=title, media=name_media(run), run=run, num_parameters=num_parameters
+    )
     return f"---\n{data.to_yaml()}\n---\n{body}"
-
-
-def _facts(run: Run) -> dict[str, Any]:
-    segments = run.layout.segments
-    return {
-        "media": name_media(run),
-        "num_parameters": f"{sum(weights.numel() for weights in run.model.parameters()):,}",
-        "vocab_size": run.model.config.vocab_size,
-        "mixer": run.model.config.mixer_config.model_type,
-        "objective": run.model.objective.name,
-        "layout": "; ".join(_describe(segment) for segment in segments),
-    }
-
-
-def _describe(segment: Any) -> str:
-    if segment.modality == "text":
-        return f"a sentence of at most {segment.max_length} letters"
-    if segment.modality == "image":
-        width, height = segment.width or segment.max_width, segment.height or segment.max_height
-        bound = "" if segment.width and segment.height else "at most "
-        return f"a sprite of {segment.frames} frames of {bound}{width} x {height} pixels"
-    return f"a sound of {segment.samples or f'at most {segment.max_samples}'} samples, {segment.channels} channels"
 
 
 def _copy_sources(target: Path) -> None:
     """Copy the package, and of the corpus builder the one module that the page needs."""
     from dataset_builder import signals
 
-    ignored = shutil.ignore_patterns("__pycache__", "*.jinja", "evaluate_metrics")
-    shutil.copytree(Path(__file__).parents[1], target / SOURCES_NAME, ignore=ignored, dirs_exist_ok=True)
+    package = Path(__file__).parents[1]
+    for name in list_plain_files(package):
+        path = target / SOURCES_NAME / name
+        if path.suffix not in (".pyc", ".jinja") and "evaluate_metrics" not in path.parts:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(package / name, path)
     (target / "dataset_builder" / "__init__.py").write_text('"""What the page needs of the corpus builder."""\n')
     shutil.copyfile(signals.__file__, target / "dataset_builder" / "signals.py")
