@@ -52,7 +52,8 @@ def push(options: argparse.Namespace) -> None:
 def add_demo(command: argparse.ArgumentParser) -> None:
     """Add the arguments of ``demo``."""
     command.add_argument("run_folder", metavar="RUN", help="run folder")
-    command.add_argument("--host", default="127.0.0.1", help="address to serve at (default: %(default)s)")
+    local = "(default: %(default)s, where requests that name another host are refused)"
+    command.add_argument("--host", default="127.0.0.1", help=f"address to serve at {local}")
     command.add_argument("--port", type=int, help="port to serve at (default: the first free one from 7860 on)")
     command.add_argument("--space", metavar="DIR", help="write the page as a Space of the Hub, and do not open it")
     command.add_argument("--title", default="PixelBytes", help="of the page (default: %(default)s)")

@@ -22,6 +22,10 @@ MAX_FRAMES = 32
 SILENCE = 0.02  # of the peak: a sound begins where it is louder
 
 
+class VisitorError(ValueError):
+    """What a visitor gave cannot be used; the message is shown to them, in plain words and without paths."""
+
+
 class Brought(NamedTuple):
     """A medium as the run reads it, and what became of the file."""
 
@@ -77,7 +81,7 @@ def read_drawing(content: str, run: Run) -> Drawing:
     """Return what the page's editor sent.
 
     Raises:
-        ValueError: If it is not a drawing in the run's colours.
+        VisitorError: If it is not a drawing in the run's colours.
     """
     try:
         data = json.loads(content)
@@ -85,15 +89,15 @@ def read_drawing(content: str, run: Run) -> Drawing:
         pixels = np.array(data["frames"], np.int64).reshape(-1, height, width)
         is_touched = bool(data["touched"])
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"the drawing cannot be read ({error}): reload the page and draw it again") from error
+        raise VisitorError("the drawing cannot be read: reload the page and draw it again") from error
     num_colours = len(run.tokenizer.tables.pixel_ids)
     if max(height, width) > MAX_SIDE or not 1 <= len(pixels) <= MAX_FRAMES:
-        raise ValueError(
+        raise VisitorError(
             f"the drawing must have 1 to {MAX_FRAMES} frames of at most {MAX_SIDE} x {MAX_SIDE} pixels, got "
             f"{len(pixels)} of {width} x {height}"
         )
     if pixels.min() < 0 or pixels.max() >= num_colours:
-        raise ValueError(f"the drawing must hold colours 0 to {num_colours - 1}, got {pixels.min()}..{pixels.max()}")
+        raise VisitorError(f"the drawing must hold colours 0 to {num_colours - 1}, got {pixels.min()}..{pixels.max()}")
     return Drawing(pixels, is_touched)
 
 
@@ -110,7 +114,7 @@ def read_picture(path: str | Path, run: Run) -> Brought:
     """Return a picture file as a `Drawing` of the run's size and colours.
 
     Raises:
-        ValueError: If the file is no picture, or a huge one.
+        VisitorError: If the file is no picture, or a huge one.
     """
     bound = f"at most {DEFAULT_LIMITS.max_pixels // 10**6} million pixels"
     frames = _read(read_frames, path, "picture", f"a PNG, GIF, WebP or JPEG file of {bound}").array
@@ -152,7 +156,7 @@ def read_cry(path: str | Path, run: Run) -> Brought:
     """Return a sound file as the tokenizer takes it: as long as in training, with as many channels.
 
     Raises:
-        ValueError: If the file is no sound, is silent or too short.
+        VisitorError: If the file is no sound, is silent or too short.
     """
     from dataset_builder.signals import add_speaker_channel
 
@@ -160,7 +164,7 @@ def read_cry(path: str | Path, run: Run) -> Brought:
     rate, mono = sound.sampling_rate_hz, sound.array.mean(axis=1)
     peak = float(np.abs(mono).max())
     if peak == 0:
-        raise ValueError(f"{Path(path).name} is silent: choose a sound that can be heard")
+        raise VisitorError(f"{Path(path).name} is silent: choose a sound that can be heard")
     start = int(np.argmax(np.abs(mono) > SILENCE * peak))
     layout, seconds = layout_of(run, "audio"), longest_cry_seconds(run)
     length = len(mono) - start if seconds is None else round(seconds * rate)
@@ -185,14 +189,14 @@ def read_sentence(text: str, run: Run) -> Brought:
     """Return a sentence as the run reads it.
 
     Raises:
-        ValueError: If it is empty, or longer than any in training.
+        VisitorError: If it is empty, or longer than any in training.
     """
     layout, text = layout_of(run, "text"), " ".join(text.split())
     if not text:
-        raise ValueError("the sentence is empty: type one, or choose something else to begin with")
+        raise VisitorError("the sentence is empty: type one, or choose something else to begin with")
     [_], [info] = run.tokenizer.encode_record(text=text)
     if layout is not None and len(text) > 4 * layout.max_length:
-        raise ValueError(
+        raise VisitorError(
             f"the sentence has {len(text)} letters: the longest the model ever read had {layout.max_length}"
         )
     lost = info.num_replaced + info.num_dropped
@@ -204,9 +208,9 @@ def _read(read: Any, path: str | Path, kind: str, expected: str) -> Any:
     """Read a visitor's file, and put it in plain words if that fails."""
     try:
         return read(Path(path))
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         name = Path(path).name
-        raise ValueError(f"{name} is not a {kind} that can be read: try {expected} ({error.__cause__})") from error
+        raise VisitorError(f"{name} is not a {kind} that can be read: try {expected}") from error
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,44 +1,45 @@
-"""What the demo page does when it is used, without the page: each visit's input in, what to show out.
+"""What visitors of the demo page do with a run, without the page: values of the page in, values to show out.
 
-Knows a run and a visitor's input; knows nothing about gradio. Nothing here remembers a visitor: what a later click
-needs is returned as ``record`` and handed in again.
+Nothing here remembers a visitor: what a later click needs is returned as ``record`` and handed in again.
 """
 
+import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from tempfile import TemporaryDirectory
 from threading import Event
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..runs.run_folder import CRY_NAME, LARGE_NAME, SPRITE_NAME, Run, write_media
-from ..tokens.grid import Ids
-from .inputs import (
-    Brought,
-    drawing_frames,
-    layout_of,
-    read_cry,
-    read_drawing,
-    read_picture,
-    read_sentence,
-)
-from .partial_records import locate_pixel, pixel_probabilities
-from .streaming import MEDIA, SEED_LIMIT, Wish, watch
-from .views import MEDIUM_NAMES, palette_view, scene, status, trouble
+from ..generation.layout import Audio, Image, Layout
+from ..runs.run_folder import CRY_NAME, Run, write_media
+from ..tokens.grid import MODALITIES, Ids
+from .inputs import Brought, VisitorError, drawing_frames, read_cry, read_drawing, read_sentence
+from .limits import MAX_GENERATING
+from .partial_records import find_pixel, pixel_probabilities
+from .streaming import MAX_SEED, GenerationRequest, stream_tokens
+from .views import MEDIUM_NAMES, colours_view, stage_view
 
-AT_ONCE = 2  # wishes that the model works on together; the others wait for its thread
 NUM_EXAMPLES = 4
-DREAM_TEMPERATURE = 0.6
-MOST_LETTERS = 96  # of a sentence dreamt up
-FILES = {"player": CRY_NAME, "sprite": SPRITE_NAME, "large": LARGE_NAME, "cry": CRY_NAME}  # by part of the page
-Shown = dict[str, Any]
+EXAMPLE_TEMPERATURE = 0.6
+MAX_EXAMPLE_LENGTH = 96  # letters
+Shown = dict[str, Any]  # by component of the page
 
 
-class Studio:
+class FinishedRecord(NamedTuple):
+    """What looking up a pixel needs of a generated record."""
+
+    ids: Ids
+    num_given: int
+    temperature: float
+
+
+class Session:
     """A run with what visitors may do with it.
 
     Args:
@@ -46,97 +47,78 @@ class Studio:
     """
 
     def __init__(self, run: Run) -> None:
-        """See the class."""
-        self.run, self.executor = run, ThreadPoolExecutor(AT_ONCE, thread_name_prefix="demo")
-        trained = [segment.modality for segment in run.layout.segments]
-        self.order = tuple(dict.fromkeys(trained))
-        self.media = tuple(name for name in MEDIA if name in trained)
+        self.run, self.executor = run, ThreadPoolExecutor(MAX_GENERATING, thread_name_prefix="demo")
+        self.segments: dict[str, Any] = {}  # in the order of training; of a medium that occurs twice, the first
+        for segment in run.layout.segments:
+            self.segments.setdefault(segment.modality, segment)
+        self.media: list[str] = [name for name in MODALITIES if name in self.segments]
 
     def examples(self) -> list[str]:
         """Return some sentences of the model's own, none if it writes none; always the same."""
         if "text" not in self.media:
             return []
-        return list(dict.fromkeys(self.dream(seed) for seed in range(NUM_EXAMPLES)))
+        return list(dict.fromkeys(self.write_sentence(seed) for seed in range(NUM_EXAMPLES)))
 
-    def dream(self, seed: int | None = None) -> str:
-        """Return a sentence that the model writes from nothing."""
-        seed = _seed() if seed is None else seed
-        wish = Wish(make=("text",), most_letters=MOST_LETTERS, temperature=DREAM_TEMPERATURE, seed=seed)
-        *_, ids = watch(self.run, wish, self.executor, tick_seconds=0)
+    def write_sentence(self, seed: int | None = None) -> str:
+        """Return a sentence that the model writes from nothing; without a seed another each time."""
+        text = self.segments["text"]
+        layout = Layout((replace(text, max_length=min(text.max_length, MAX_EXAMPLE_LENGTH)),))
+        seed = secrets.randbelow(MAX_SEED) if seed is None else seed
+        request = GenerationRequest(layout=layout, temperature=EXAMPLE_TEMPERATURE, seed=seed)
+        *_, ids = stream_tokens(self.run, request, self.executor, tick_seconds=0)
         return self.run.tokenizer.decode_modalities(ids).text or ""
 
-    def bring_picture(self, path: str) -> Shown:
-        """Return a picture file as a drawing, or what is wrong with it."""
-        try:
-            drawing, note = read_picture(path, self.run)
-        except ValueError as error:
-            return {"picture_note": trouble(str(error))}
-        return {"drawing": drawing.to_json(), "picture_note": status(note)}
-
-    def bring_cry(self, path: str | None) -> Shown:
-        """Return what the model will hear of a sound file, or what is wrong with it."""
-        if path is None:
-            return {"cry_note": ""}
-        try:
-            return {"cry_note": status(read_cry(path, self.run).note)}
-        except ValueError as error:
-            return {"cry_note": trouble(str(error))}
-
-    def make(
+    def generate(
         self,
         *,
-        begin: list[str],
-        make: list[str],
+        begin: Sequence[str],
+        make: Sequence[str],
         text: str = "",
         drawing: str = "",
-        cry: str | None = None,
-        finishes: bool = False,
-        rows_kept: float = 0,
-        num_frames: float | None = None,
+        sound: str | None = None,
+        continues: bool = False,
+        rows_kept: int = 0,
+        num_frames: int | None = None,
         seconds: float | None = None,
         temperature: float = 0.4,
-        seed: float | None = None,
+        seed: int = 0,
+        new_seed: bool = False,
         stop: Event | None = None,
     ) -> Iterator[Shown]:
-        """Yield what to show while the wish comes true; a wish that cannot is answered in words.
+        """Yield what to show while a record is generated.
 
         Args:
-            begin: Media to begin from, of `MEDIA`; what was entered for others is left alone.
-            make: Media to make.
+            begin: Media to begin from; what was entered for others is left alone.
+            make: Media to generate.
             text: The sentence.
             drawing: The sprite, as the editor sends it.
-            cry: Path of a sound file.
-            finishes: Whether the model shall go on with the sprite.
+            sound: Path of a sound file.
+            continues: Whether the model shall go on with the sprite.
             rows_kept: From which row on.
             num_frames: Of the sprite; None is as in training.
-            seconds: Bound of a cry whose length is free; None is as in training.
+            seconds: Bound of a sound whose length is free; None is as in training.
             temperature: Of the draws.
-            seed: Of the draws; None rolls one.
+            seed: Of the draws.
+            new_seed: Whether to draw another seed.
             stop: Ends it when set.
+
+        Raises:
+            VisitorError: If what was given cannot be used.
         """
-        seed = _seed() if seed is None else int(seed)
-        try:
-            given = self._read(begin, text, drawing, cry)
-            is_finished = finishes and "image" in given
-            wish = Wish(
-                **{name: brought.value for name, brought in given.items()},
-                make=tuple(name for name in MEDIA if name in make or (name == "image" and is_finished)),
-                rows_kept=int(rows_kept) if is_finished else None,
-                num_frames=None if num_frames is None else int(num_frames),
-                most_samples=self._samples_of(seconds),
-                temperature=float(temperature),
-                seed=seed,
-            )
-            notes = [brought.note for brought in given.values() if brought.note]
-            yield from self._show(wish, notes, stop or Event())
-        except ValueError as error:
-            yield {"status": trouble(_sentence(str(error)))}
+        given = self._read(begin, text, drawing, sound)
+        continues = continues and "image" in given
+        made = [name for name in self.segments if name in make and name not in given]
+        request = GenerationRequest(
+            given={name: brought.value for name, brought in given.items()},
+            layout=self._layout(["image", *made] if continues else made, continues, num_frames, seconds),
+            rows_kept=rows_kept if continues else None,
+            temperature=temperature,
+            seed=secrets.randbelow(MAX_SEED) if new_seed else seed,
+        )
+        notes = [brought.note for brought in given.values() if brought.note]
+        yield from self._show(request, notes + self._warn_of_order([*given, *made]), stop or Event())
 
-    def _samples_of(self, seconds: float | None) -> int | None:
-        rate = self.run.tokenizer.level_rate_hz
-        return None if seconds is None or rate is None else max(1, round(seconds * rate))
-
-    def _read(self, begin: list[str], text: str, drawing: str, cry: str | None) -> dict[str, Brought]:
+    def _read(self, begin: Sequence[str], text: str, drawing: str, sound: str | None) -> dict[str, Brought]:
         """Return the media to begin from as the model reads them."""
         given = {}
         if "text" in begin:
@@ -144,90 +126,84 @@ class Studio:
         if "image" in begin:
             sprite = read_drawing(drawing, self.run)
             if not sprite.is_touched:
-                raise ValueError("the sprite is empty: draw one, upload one, or choose something else to begin with")
+                raise VisitorError("the sprite is empty: draw one, upload one, or choose something else to begin with")
             given["image"] = Brought(drawing_frames(sprite, self.run), "")
         if "audio" in begin:
-            if cry is None:
-                raise ValueError("there is no cry: upload or record one, or choose something else to begin with")
-            given["audio"] = read_cry(cry, self.run)
+            if sound is None:
+                raise VisitorError("there is no cry: upload or record one, or choose something else to begin with")
+            given["audio"] = read_cry(sound, self.run)
         return given
 
-    def _show(self, wish: Wish, notes: list[str], stop: Event) -> Iterator[Shown]:
-        began, num_frames = time.monotonic(), self._num_frames(wish)
-        shown: Shown = {"status": status("Reading"), "record": None, "odds": "", "seed": wish.seed}
-        shown |= dict.fromkeys(FILES)
-        ids: Ids = np.zeros(0, np.int64)
-        num_given = 0
-        with closing(watch(self.run, wish, self.executor)) as streams:
-            for number, ids in enumerate(streams):
-                num_given = num_given if number else len(ids)
-                stopped = stop.is_set()
-                view = scene(self.run, ids, num_frames=num_frames, busy=not stopped, stopped=stopped)
-                if stopped:
-                    yield {"stage": view, "status": status("Stopped.")}
-                    return
-                yield shown | {"stage": view, "status": status(self._progress(ids, num_given, num_frames))}
-                shown = {}
-        record = self.run.tokenizer.decode_modalities(ids)
-        took = f"{len(ids) - num_given} tokens in {time.monotonic() - began:.1f} s, seed {wish.seed}"
-        with TemporaryDirectory() as folder:
-            paths = {path.name: str(path) for path in write_media(record, folder)}
-            yield {
-                "stage": scene(self.run, ids, num_frames=num_frames, busy=False),
-                "status": status(". ".join([f"Done: {took}", *notes, *self._warning(wish)]) + "."),
-                "record": {"ids": ids.tolist(), "temperature": wish.temperature, "num_given": num_given},
-                **{part: paths.get(name) for part, name in FILES.items()},
-            }
+    def _layout(self, make: Sequence[str], continues: bool, num_frames: int | None, seconds: float | None) -> Layout:
+        """Return what is generated, within bounds that the visitor may lower."""
+        if not make:
+            raise VisitorError("nothing to make: choose at least one of sentence, sprite and cry")
+        segments, rate = [self.segments[name] for name in make], self.run.tokenizer.level_rate_hz
+        for index, segment in enumerate(segments):
+            if isinstance(segment, Image):
+                segments[index] = replace(segment, frames=num_frames or segment.frames, continues=continues)
+            elif isinstance(segment, Audio) and segment.max_samples and seconds and rate:
+                most = max(1, round(seconds * rate))
+                segments[index] = replace(segment, max_samples=min(most, segment.max_samples))
+        return Layout(tuple(segments))
 
-    def _num_frames(self, wish: Wish) -> int | None:
-        layout = layout_of(self.run, "image")
-        if wish.image is not None and wish.rows_kept is None:
-            return len(wish.image)
-        return wish.num_frames or (layout.frames if layout is not None else None)
-
-    def _progress(self, ids: Ids, num_given: int, num_frames: int | None) -> str:
-        """Return what the model is doing, judged by its last token that is no mark."""
-        tables = self.run.tokenizer.tables
-        new = ids[num_given:]
-        if not len(new):
-            return "Thinking …"
-        if new[-1] in tables.level_ids:
-            return "Singing the cry …"
-        if not np.isin(new, tables.pixel_ids).any():
-            return "Writing the sentence …"
-        first = int(np.isin(ids, tables.pixel_ids).argmax())
-        frame = int((ids[first:] == tables.segment_end_id).sum()) + 1
-        return f"Drawing frame {min(frame, num_frames or 1)} of {num_frames} …"
-
-    def _warning(self, wish: Wish) -> list[str]:
-        """Say so where a wish goes against the order in which the model was trained."""
-        order = [name for name in self.order if name in wish.given or name in wish.make]
-        num_given = len(wish.given)
-        if set(order[:num_given]) == set(wish.given) and self.order[0] in order:
+    def _warn_of_order(self, media: list[str]) -> list[str]:
+        """Say so where a record does not follow the order in which the model was trained."""
+        if media == [name for name in self.segments if name in media] and next(iter(self.segments)) in media:
             return []
-        path = " → ".join(MEDIUM_NAMES[name].lower() for name in self.order)
+        path = " → ".join(MEDIUM_NAMES[name].lower() for name in self.segments)
         return [f"This model was trained on {path}, in this order; beginning elsewhere it has to guess"]
 
-    def look(self, record: dict[str, Any] | None, *, frame: int, row: int, column: int) -> Shown:
-        """Return what the model thought of a pixel."""
+    def _show(self, request: GenerationRequest, notes: list[str], stop: Event) -> Iterator[Shown]:
+        ids: Ids = np.zeros(0, np.int64)
+        began, num_given = time.monotonic(), 0
+        num_frames = next((segment.frames for segment in request.layout.segments if isinstance(segment, Image)), 0)
+        yield {"record": None, "colours": None, "player": None, "files": None, "seed": request.seed}
+        with closing(stream_tokens(self.run, request, self.executor)) as streams:
+            for number, ids in enumerate(streams):
+                num_given = num_given if number else len(ids)
+                view = stage_view(self.run, ids, num_frames=num_frames, busy=True)
+                if stop.is_set():
+                    yield {"stage": json.dumps(view | {"busy": False, "stopped": True}), "status": "Stopped."}
+                    return
+                yield {"stage": json.dumps(view), "status": _progress(view) if number else "Reading …"}
+        record, tables = self.run.tokenizer.decode_modalities(ids), self.run.tokenizer.tables
+        took = f"Done: {len(ids) - num_given} tokens in {time.monotonic() - began:.1f} s, seed {request.seed}"
+        with TemporaryDirectory() as folder:
+            files = [str(path) for path in write_media(record, folder)]
+            yield {
+                "stage": json.dumps(stage_view(self.run, ids, num_frames=num_frames, busy=False)),
+                "status": ". ".join([took, *notes]) + ".",
+                "record": FinishedRecord(ids.astype(tables.id_dtype), num_given, request.temperature),
+                "player": next((path for path in files if path.endswith(CRY_NAME)), None),
+                "files": files,
+            }
+
+    def look_up(self, record: FinishedRecord | None, *, frame: int, row: int, column: int) -> dict[str, Any]:
+        """Return what the model thought of a pixel.
+
+        Raises:
+            VisitorError: If there is no such pixel, or the model rates none.
+        """
         if record is None:
-            return {"odds": trouble("This creature was not finished, so there is nothing to look up.")}
-        tables, ids = self.run.tokenizer.tables, np.array(record["ids"], np.int64)
-        try:
-            position = locate_pixel(ids, tables, frame=frame, row=row, column=column)
-            odds = pixel_probabilities(self.run, ids, position, temperature=record["temperature"])
-        except ValueError as error:
-            return {"odds": trouble(_sentence(str(error)))}
+            raise VisitorError("this sprite was not finished, so there is nothing to look up")
+        tables, objective = self.run.tokenizer.tables, self.run.model.objective
+        if objective.likelihood == "none":
+            raise VisitorError("this model draws all pixels together: it rates no single one")
+        position = find_pixel(record.ids, tables, frame=frame, row=row, column=column)
+        if position is None:
+            raise VisitorError("the sprite has no such pixel")
+        probabilities = pixel_probabilities(self.run, record.ids, position, temperature=record.temperature)
         where = f"Frame {frame + 1}, row {row + 1}, column {column + 1}"
-        where += ", all else given" * (self.run.model.objective.decoding == "parallel")
-        drawn = int(ids[position]) - tables.pixel_ids.start
-        return {"odds": palette_view(self.run, odds, drawn, where=where, given=position < record["num_given"])}
+        where += ", all else given" * (objective.decoding == "parallel")
+        view = colours_view(self.run, probabilities, int(record.ids[position]) - tables.pixel_ids.start)
+        return view | {"where": where, "who": "You gave" if position < record.num_given else "The model drew"}
 
 
-def _seed() -> int:
-    return secrets.randbelow(SEED_LIMIT)
-
-
-def _sentence(message: str) -> str:
-    """Return a message as a sentence."""
-    return message[:1].upper() + message[1:] + ("" if message.endswith((".", "!", "?")) else ".")
+def _progress(stage: dict[str, Any]) -> str:
+    """Return what the model is generating."""
+    if stage["cry"]:
+        return "Making the cry …"
+    if sprite := stage["sprite"]:
+        return f"Drawing frame {len(sprite['frames'])} of {sprite['expected']} …"
+    return "Writing the sentence …"

@@ -1,175 +1,53 @@
-"""Making media while somebody watches: what a visitor wishes for, and the tokens of it as they come.
+"""Stream a generation: the tokens of a request while a thread of the model's makes them.
 
-Knows runs, prompts and streams of tokens; knows nothing about pages. Each wish has its own thread, cache and source of
-randomness; the run is shared and only read.
+Each request has its own thread, cache and source of randomness; the run is shared and only read.
 """
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from queue import Queue
+from dataclasses import dataclass, field
+from queue import SimpleQueue
 from threading import Event
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from transformers import StoppingCriteria, StoppingCriteriaList
-from transformers.generation.streamers import BaseStreamer
 
-from ..generation.layout import Audio, Image, Layout, Text
+from ..generation.layout import Layout
 from ..runs.run_folder import Run
-from ..tokens.grid import Ids, flatten
-from ..tokens.vocabulary import KINDS, Vocabulary
+from ..tokens.grid import LEVEL, PIXEL, Ids
+from .inputs import VisitorError
 
-MEDIA = ("text", "image", "audio")
 TICK_SECONDS = 1 / 30  # between two steps shown, so that a quick model can be watched too
-LAG_SECONDS = 2.0  # what is shown is at most about this much behind what is there
+LAG_SECONDS = 2.0  # steps older than this are not shown one by one
 LEVELS_PER_STEP = 16
-SEED_LIMIT = 2**31
+MAX_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
-    """What a visitor gives, and what is to be made of it.
+class GenerationRequest:
+    """What a visitor gives, and what is to be generated.
 
     Args:
-        text: A sentence to begin from.
-        image: Frames to begin from, (T, H, W, 3 | 4) uint8.
-        audio: A sound to begin from, as the tokenizer takes it.
-        make: Media to generate, of `MEDIA`.
-        rows_kept: Rows of the first frame that are used; the model goes on from there. None uses the whole picture.
-        num_frames: Frames of a generated picture; None is as in training.
-        most_samples: Bound of a generated sound whose length is free; None is as in training.
-        most_letters: Bound of a generated text; None is as in training.
+        given: Media to begin from, by modality, as the tokenizer takes them.
+        layout: What to generate; a picture that continues the one given comes first.
+        rows_kept: Rows of a given picture's first frame that are used where the layout continues it.
         temperature: Of the draws; 0 takes the likeliest token.
         seed: Of the draws.
     """
 
-    text: str | None = None
-    image: NDArray[np.uint8] | None = None
-    audio: dict[str, Any] | None = None
-    make: tuple[str, ...] = ()
+    given: dict[str, Any] = field(default_factory=dict)
+    layout: Layout
     rows_kept: int | None = None
-    num_frames: int | None = None
-    most_samples: int | None = None
-    most_letters: int | None = None
     temperature: float = 0.4
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.temperature <= 5:
-            raise ValueError(f"temperature must be in 0..5, got {self.temperature}")
-        if not 0 <= self.seed < SEED_LIMIT:
-            raise ValueError(f"seed must be in 0..{SEED_LIMIT - 1}, got {self.seed}")
-        if unknown := set(self.make) - set(MEDIA):
-            raise ValueError(f"make must name media of {MEDIA}, got {sorted(unknown)}")
-        if not self.make:
-            raise ValueError("nothing to make: choose at least one of sentence, sprite and cry")
-        if self.rows_kept is not None and self.image is None:
-            raise ValueError("rows_kept must be None without a picture to begin from")
 
-    @property
-    def given(self) -> dict[str, Any]:
-        """The media to begin from."""
-        media = {name: getattr(self, name) for name in MEDIA}
-        return {name: value for name, value in media.items() if value is not None}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A wish as `generate` takes it.
-
-    Args:
-        prompt: Inputs of the model; empty to begin a record from nothing.
-        given: The prompt's tokens, (L,).
-        layout: What follows them.
-    """
-
-    prompt: dict[str, Any]
-    given: Ids
-    layout: Layout
-
-
-def draws_at_once(run: Run) -> bool:
-    """Return whether a run draws all tokens together, so that there is nothing to watch until all are there."""
-    return bool(run.model.objective.decoding == "parallel")
-
-
-def plan(run: Run, wish: Wish) -> Plan:
-    """Return a wish as `generate` takes it.
-
-    Raises:
-        ValueError: If the run was not trained on a medium, a medium is to be given and made, or a picture is to be
-            finished by a model that draws all tokens together.
-    """
-    known = {segment.modality for segment in run.layout.segments}
-    if unknown := (set(wish.make) | set(wish.given)) - known:
-        raise ValueError(f"the run makes {sorted(known)} only, got {sorted(unknown)}")
-    is_continued = wish.rows_kept is not None
-    if is_continued and draws_at_once(run):
-        raise ValueError(
-            "this model draws whole sprites at once and cannot finish one: untick “Let the model finish it”"
-        )
-    both = set(wish.make) & set(wish.given)
-    if both - ({"image"} if is_continued else set()):
-        raise ValueError(f"{sorted(both)} cannot be given and made: expected one of the two")
-    if not wish.given:
-        return Plan({}, np.zeros(0, np.int64), Layout(_segments(run.layout, wish)))
-    ids = flatten(run.tokenizer.encode_record(**wish.given)[0])[0]
-    keep, segments = None, _segments(run.layout, wish)
-    if is_continued:
-        keep = _tokens_kept(run, wish)
-        picture = run.layout_from(keep, **wish.given).segments[:1]
-        segments = _segments(Layout(picture + tuple(s for s in segments if s.modality != "image")), wish)
-    media: dict[str, Any] = {name: [value] for name, value in wish.given.items()}
-    prompt = run.tokenizer(
-        **media,
-        truncation=keep is not None,
-        max_length=keep,
-        return_tensors="pt",
-    )
-    return Plan(dict(prompt), ids[:keep], Layout(segments))
-
-
-def _segments(layout: Layout, wish: Wish) -> tuple[Any, ...]:
-    """Return what is to be made: of a medium that a layout names twice, the first."""
-    media = [segment.modality for segment in layout.segments]
-    return tuple(
-        _as_wished(segment, wish)
-        for place, segment in enumerate(layout.segments)
-        if segment.modality in wish.make and media.index(segment.modality) == place
-    )
-
-
-def _as_wished(segment: Any, wish: Wish) -> Any:
-    if isinstance(segment, Image) and wish.num_frames:
-        return replace(segment, frames=wish.num_frames)
-    if isinstance(segment, Audio) and wish.most_samples and segment.samples is None:
-        return replace(segment, max_samples=min(wish.most_samples, segment.max_samples or wish.most_samples))
-    if isinstance(segment, Text) and wish.most_letters:
-        return replace(segment, max_length=min(wish.most_letters, segment.max_length))
-    return segment
-
-
-def _tokens_kept(run: Run, wish: Wish) -> int:
-    """Return how many tokens of the prompt come before the first row that the model shall draw."""
-    if "image" not in wish.make:
-        raise ValueError("a picture that is to be finished must be made: choose the sprite too")
-    segments, _ = run.tokenizer.encode_record(**wish.given)
-    at = next(n for n, segment in enumerate(segments) if segment.modality == "image")
-    height, width = segments[at].ids.shape[1:]
-    if not 1 <= (wish.rows_kept or 0) < height:
-        raise ValueError(f"rows_kept must be in 1..{height - 1}, the picture's rows but one, got {wish.rows_kept}")
-    if at < len(segments) - 1:
-        raise ValueError("a picture that is to be finished must be the last of what is given: the cry comes after it")
-    return sum(segment.ids.size for segment in segments[:at]) + (wish.rows_kept or 0) * int(width)
-
-
-def watch(
-    run: Run, wish: Wish, executor: Executor, *, tick_seconds: float = TICK_SECONDS
+def stream_tokens(
+    run: Run, request: GenerationRequest, executor: Executor, *, tick_seconds: float = TICK_SECONDS
 ) -> Generator[Ids, None, None]:
     """Yield the stream so far: the prompt, then more after every letter, every row of pixels, every few samples.
 
@@ -178,102 +56,74 @@ def watch(
 
     Args:
         run: Shared by all.
-        wish: What to make.
+        request: What to generate.
         executor: Whose thread the model runs in.
         tick_seconds: Least time between two yields; 0 yields as fast as tokens come.
 
     Raises:
-        ValueError: If the run cannot make what is wished for.
+        VisitorError: If a picture cannot be continued as is asked.
     """
-    what = plan(run, wish)
-    tokens, stop = _Steps(run.tokenizer.tables), Event()
-    future = executor.submit(_generate, run, wish, what, tokens, stop)
-    future.add_done_callback(lambda _: tokens.close())
-    ids = what.given.tolist()
+    prompt = _encode_prompt(run, request)
+    ids = prompt["labels"][0].tolist() if prompt else []
+    kinds, tokens = run.tokenizer.tables.kind_of_id, _TokenQueue()
+    future = executor.submit(_generate, run, request, prompt, tokens)
+    future.add_done_callback(lambda _: tokens.queue.put(None))
     try:
         yield np.array(ids, np.int64)
-        for step in _paced(tokens, tick_seconds):
-            ids += step
-            yield np.array(ids, np.int64)
+        for made_at, token_id in iter(tokens.queue.get, None):
+            ids.append(token_id)
+            is_amid_step = kinds[token_id] == PIXEL or (kinds[token_id] == LEVEL and len(ids) % LEVELS_PER_STEP)
+            began = time.monotonic()
+            if not is_amid_step and began - made_at < LAG_SECONDS:
+                yield np.array(ids, np.int64)
+                time.sleep(max(0.0, began + tick_seconds - time.monotonic()))
     finally:
-        stop.set()
+        tokens.stop.set()
     yield future.result()
 
 
-def _generate(run: Run, wish: Wish, what: Plan, steps: "_Steps", stop: Event) -> Ids:
-    options: dict[str, Any] = {"do_sample": wish.temperature > 0}
-    if wish.temperature > 0:
-        options |= {"temperature": wish.temperature, "seed": wish.seed}
-    is_streamed = not draws_at_once(run)
+def _encode_prompt(run: Run, request: GenerationRequest) -> dict[str, Any]:
+    """Return the inputs of `generate`; none to begin a record from nothing."""
+    if not request.given:
+        return {}
+    keep = None if request.rows_kept is None else _count_kept(run, request.given, request.rows_kept)
+    media: dict[str, Any] = {name: [value] for name, value in request.given.items()}
+    return dict(run.tokenizer(**media, truncation=keep is not None, max_length=keep, return_tensors="pt"))
+
+
+def _count_kept(run: Run, given: dict[str, Any], rows_kept: int) -> int:
+    """Return how many tokens of the prompt come before the first row that the model shall draw."""
+    *before, last = run.tokenizer.encode_record(**given)[0]
+    if last.modality != "image":
+        raise VisitorError(
+            "a sprite that is to be finished must come last: give no cry, the model reads it afterwards"
+        )
+    _, height, width = last.ids.shape
+    if not 1 <= rows_kept < height:
+        raise VisitorError(f"the sprite has {height} rows: keep at least one and not all of them")
+    return sum(segment.ids.size for segment in before) + rows_kept * int(width)
+
+
+def _generate(run: Run, request: GenerationRequest, prompt: dict[str, Any], tokens: "_TokenQueue") -> Ids:
+    options: dict[str, Any] = {"do_sample": request.temperature > 0}
+    if request.temperature > 0:
+        options |= {"temperature": request.temperature, "seed": request.seed}
+    is_streamed = run.model.objective.decoding != "parallel"
     if is_streamed:
-        options |= {"streamer": steps, "stopping_criteria": StoppingCriteriaList([_Stop(stop)])}
-    rows = run.model.generate(**what.prompt, layout=what.layout, tokenizer=run.tokenizer, **options)
+        options["stopping_criteria"] = StoppingCriteriaList([tokens])
+    [stream] = run.model.generate(**prompt, layout=request.layout, tokenizer=run.tokenizer, **options)
     # of a record begun from nothing, the loop that goes token by token returns the empty row that it began from
-    first_new = what.prompt["labels"].shape[1] if what.prompt else int(is_streamed)
-    return np.concatenate([what.given.astype(np.int64), rows[0, first_new:].cpu().numpy()])
+    return np.asarray(stream[int(is_streamed and not prompt) :].cpu(), np.int64)
 
 
-class _Stop(StoppingCriteria):
-    """Ends a generation that nobody watches any more."""
+class _TokenQueue(StoppingCriteria):
+    """Takes every new token with the time it was made at; ends a generation that nobody watches any more."""
 
-    def __init__(self, event: Event) -> None:
-        self._event = event
+    def __init__(self) -> None:
+        self.queue: SimpleQueue[tuple[float, int] | None] = SimpleQueue()
+        self.stop = Event()
 
     def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:
-        """Return whether each sequence shall end, (B,)."""
-        return torch.full((len(input_ids),), self._event.is_set(), device=input_ids.device)
-
-
-class _Steps(BaseStreamer):
-    """Hands tokens from the thread that makes them to the one that shows them, in steps worth showing.
-
-    Args:
-        tables: Which tell letters, marks and levels apart.
-    """
-
-    def __init__(self, tables: Vocabulary) -> None:
-        """See the class."""
-        self._kinds = [KINDS[kind] for kind in tables.kind_of_id]
-        self._queue: Queue[list[int] | None] = Queue()
-        self._step: list[int] = []
-        self._has_prompt = False
-
-    def put(self, value: Tensor) -> None:
-        """Take the prompt, (1, L), which is left out, or the next token, (1,)."""
-        if not self._has_prompt:
-            self._has_prompt = True
-            return
-        token_id = int(value[0])
-        self._step.append(token_id)
-        kind = self._kinds[token_id]
-        if kind in ("text", "row_end", "segment_end") or (kind == "level" and len(self._step) >= LEVELS_PER_STEP):
-            self._queue.put(self._step)
-            self._step = []
-
-    def end(self) -> None:
-        """Do nothing: the stream ends with the thread, also where that ends with an error."""
-
-    def close(self) -> None:
-        """Tell that nothing more comes."""
-        if self._step:
-            self._queue.put(self._step)
-        self._queue.put(None)
-
-    def get(self) -> list[int] | None:
-        """Wait for the next step; None after the last."""
-        return self._queue.get()
-
-    @property
-    def num_waiting(self) -> int:
-        """Steps that `get` returns at once."""
-        return self._queue.qsize()
-
-
-def _paced(steps: _Steps, tick_seconds: float) -> Iterator[list[int]]:
-    """Yield tokens no faster than they can be seen; several steps at once where many wait."""
-    while (tokens := steps.get()) is not None:
-        began, tokens = time.monotonic(), list(tokens)
-        for _ in range(int(steps.num_waiting * tick_seconds / LAG_SECONDS)):
-            tokens += steps.get() or ()
-        yield tokens
-        time.sleep(max(0.0, tick_seconds - (time.monotonic() - began)))
+        """Take the newest of the tokens, (1, L); return whether to stop, (1,)."""
+        self.queue.put((time.monotonic(), int(input_ids[0, -1])))
+        return torch.full((1,), self.stop.is_set(), device=input_ids.device)

@@ -1,10 +1,5 @@
-"""What the page shows: scenes for the stage, the palette with its probabilities.
+"""What the page's HTML components are given: a stream for the stage, a pixel's colours with their probabilities."""
 
-Knows sketches and HTML; knows nothing about gradio.
-"""
-
-import html
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -16,13 +11,18 @@ from ..runs.run_folder import Run
 from ..tokens.grid import Ids
 from ..tokens.media import DEFAULT_DURATION_MS
 from .inputs import layout_of
-from .partial_records import Sketch, sketch
+from .partial_records import decode_partial
 
 ASSETS = Path(__file__).parent / "assets"
-NUM_NAMED = 5
-MOST_POINTS = 600  # of a curve
+NUM_COLOURS_NAMED = 5
+MAX_CURVE_POINTS = 600
 MEDIUM_NAMES = {"text": "Sentence", "image": "Sprite", "audio": "Cry"}
 PLURALS = {"text": "sentences", "image": "sprites", "audio": "cries"}
+
+
+def read_asset(name: str) -> str:
+    """Return a file of the page: a template, a script, a style sheet."""
+    return (ASSETS / name).read_text(encoding="utf-8")
 
 
 def name_media(run: Run) -> str:
@@ -38,119 +38,73 @@ def palette_of(run: Run) -> list[str | None]:
     return [None, *colours] if tables.has_transparent else colours
 
 
-def scene(run: Run, ids: Ids, *, num_frames: int | None = None, busy: bool, stopped: bool = False) -> str:
-    """Return what the stage shows of a stream, as JSON.
+def stage_view(run: Run, ids: Ids, *, num_frames: int = 0, busy: bool) -> dict[str, Any]:
+    """Return what the stage shows of a stream.
 
     Args:
         run: Whose stream it is.
         ids: The stream so far, (L,).
         num_frames: Frames that the picture will have.
         busy: Whether more comes.
-        stopped: Whether the visitor stopped it, so that there are no probabilities to look up.
     """
-    picture, cry = layout_of(run, "image"), layout_of(run, "audio")
+    picture, sound = layout_of(run, "image"), layout_of(run, "audio")
     size = (picture.height, picture.width) if picture and picture.height and picture.width else None
-    shown = sketch(ids, run.tokenizer.tables, num_channels=cry.channels if cry else 1, size=size)
-    return json.dumps(
-        {
-            "busy": busy,
-            "stopped": stopped,
-            "text": shown.text,
-            "sprite": _sprite_data(shown, num_frames),
-            "cry": _cry_data(shown, (cry.samples or cry.max_samples or 0) if cry else 0),
+    partial = decode_partial(ids, run.tokenizer.tables, num_channels=sound.channels if sound else 1, size=size)
+    view: dict[str, Any] = {"busy": busy, "stopped": False, "text": partial.text, "sprite": None, "cry": None}
+    if partial.pixels is not None:
+        frames, height, width = partial.pixels.shape
+        view["sprite"] = {
+            "width": width,
+            "height": height,
+            "frames": partial.pixels.reshape(frames, -1).tolist(),
+            "expected": max(frames, num_frames),
+            "duration": DEFAULT_DURATION_MS,
         }
-    )
+    if partial.levels:
+        most = (sound.samples or sound.max_samples or 0) if sound else 0
+        view["cry"] = _curves(partial.levels, max(most, *map(len, partial.levels)))
+    return view
 
 
-def _cry_data(shown: Sketch, most: int) -> dict[str, Any] | None:
-    """Return the cry as a curve of bounded length; of a long one the lowest and highest value of every stretch."""
-    if not shown.levels:
-        return None
-    total = max(most, *map(len, shown.levels))
-    stretch = -(-total // MOST_POINTS)
-    curves = []
-    for values in shown.levels:
-        if stretch > 1:
-            whole = values[: len(values) // stretch * stretch].reshape(-1, stretch)
-            values = np.stack([whole.min(1), whole.max(1)], 1).ravel() if len(whole) else values[:0]
-        curves.append(values.round(3).tolist())
-    return {"channels": curves, "samples": total if stretch == 1 else 2 * (total // stretch)}
+def _curves(levels: list[NDArray[np.float64]], total: int) -> dict[str, Any]:
+    """Return a sound of `total` samples as curves; of a long one the lowest and highest value of every stretch."""
+    stretch = -(-total // MAX_CURVE_POINTS)
+    if stretch > 1:
+        whole = [values[: len(values) // stretch * stretch].reshape(-1, stretch) for values in levels]
+        levels = [np.stack([part.min(1), part.max(1)], 1).ravel() if len(part) else part[:, 0] for part in whole]
+        total = 2 * (total // stretch)
+    return {"channels": [values.round(3).tolist() for values in levels], "samples": total}
 
 
-def _sprite_data(shown: Sketch, num_frames: int | None) -> dict[str, Any] | None:
-    if shown.pixels is None:
-        return None
-    frames, height, width = shown.pixels.shape
-    return {
-        "width": width,
-        "height": height,
-        "frames": shown.pixels.reshape(frames, -1).tolist(),
-        "expected": max(frames, num_frames or 0),
-        "duration": DEFAULT_DURATION_MS,
-    }
-
-
-def palette_view(run: Run, probabilities: NDArray[np.float64], drawn: int, *, where: str, given: bool) -> str:
-    """Return HTML of the palette as the model saw it at one pixel.
+def colours_view(run: Run, probabilities: NDArray[np.float64], drawn: int) -> dict[str, Any]:
+    """Return a pixel's colours, all of them and the likeliest, among which is the one that stands there.
 
     Args:
         run: Whose palette it is.
         probabilities: Of each colour, (K,).
         drawn: Index of the colour that stands there.
-        where: The pixel, in words.
-        given: Whether the visitor brought it, rather than the model drew it.
     """
-    colours = palette_of(run)
-    surprise = -math.log2(max(probabilities[drawn], 1e-12))
-    order = np.argsort(-probabilities, kind="stable")[:NUM_NAMED].tolist()
-    named = order if drawn in order else [*order[:-1], drawn]
-    rows = "".join(_bar(colours[index], probabilities[index], index == drawn) for index in named)
-    swatches = "".join(
-        f'<i style="{_paint(colour)};--p:{probability:.4f}" class="{"pb-drawn" if index == drawn else ""}" '
-        f'title="{_name(colour)}: {html.escape(_percent(probability))}"></i>'
-        for index, (colour, probability) in enumerate(zip(colours, probabilities, strict=True))
-    )
-    verb = "You gave" if given else "The model drew"
-    return (
-        f'<section class="pb-odds" aria-live="polite"><h3>{html.escape(where)}</h3>'
-        f"<p>{verb} <b>{_name(colours[drawn])}</b>, which had {html.escape(_percent(probabilities[drawn]))}: "
-        f"{surprise:.2f} bits of surprise.</p><ul>{rows}</ul>"
-        f'<div class="pb-swatches" aria-hidden="true">{swatches}</div></section>'
-    )
-
-
-def _bar(colour: str | None, probability: float, is_drawn: bool) -> str:
-    return (
-        f'<li><i class="pb-chip" style="{_paint(colour)}"></i><code>{_name(colour)}</code>'
-        f'<span class="pb-bar"><span style="width:{100 * probability:.1f}%"></span></span>'
-        f"<span>{html.escape(_percent(probability))}</span><b>{'◂ drawn' if is_drawn else ''}</b></li>"
-    )
-
-
-def _paint(colour: str | None) -> str:
-    return "" if colour is None else f"background:{colour}"
-
-
-def _name(colour: str | None) -> str:
-    return colour or "transparent"
+    colours = [
+        {
+            "name": colour or "transparent",
+            "paint": colour or "none",
+            "probability": round(float(probability), 4),
+            "percent": _percent(probability),
+            "drawn": index == drawn,
+        }
+        for index, (colour, probability) in enumerate(zip(palette_of(run), probabilities, strict=True))
+    ]
+    likeliest = np.argsort(-probabilities, kind="stable")[:NUM_COLOURS_NAMED].tolist()
+    named = likeliest if drawn in likeliest else [*likeliest[:-1], drawn]
+    return {
+        "colours": colours,
+        "named": [colours[index] for index in named],
+        "drawn": colours[drawn],
+        "bits": f"{-math.log2(max(probabilities[drawn], 1e-12)):.2f}",
+    }
 
 
 def _percent(probability: float) -> str:
     if probability < 0.001:
         return "< 0.1%"
     return "> 99.9%" if probability > 0.999 else f"{probability:.1%}"
-
-
-def trouble(message: str) -> str:
-    """Return HTML of something that went wrong, which screen readers say at once."""
-    return f'<p class="pb-status pb-trouble" role="alert">{html.escape(message)}</p>'
-
-
-def status(message: str) -> str:
-    """Return HTML of how things stand."""
-    return f'<p class="pb-status" role="status">{html.escape(message)}</p>'
-
-
-def read_asset(name: str) -> str:
-    """Return a file of the page: scripts, styles."""
-    return (ASSETS / name).read_text(encoding="utf-8")

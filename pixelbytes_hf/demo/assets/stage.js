@@ -1,10 +1,10 @@
-// The stage: a scene (JSON) as a sprite that grows row by row and then moves, its sentence, and its cry as a curve.
+// The stage: a record so far (JSON) as a sprite that grows row by row and then moves, its sentence, and its cry as a curve.
 const palette = props.palette;
 const find = (name) => element.querySelector('.pb-' + name);
 const canvas = find('sprite'), cursor = find('cursor'), film = find('film'), strip = find('frames');
 const play = find('play'), wave = find('wave'), sentence = find('sentence'), legend = find('legend');
 const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
-let scene = {}, shown = 0, playing = !still, at = null, clock = null;
+let record = {}, shown = 0, playing = !still, at = null, clock = null;
 
 function paint(target, frame, width, height) {
   if (target.width !== width || target.height !== height) { target.width = width; target.height = height; }
@@ -18,7 +18,7 @@ function paint(target, frame, width, height) {
 }
 
 function show(number) {
-  const sprite = scene.sprite;
+  const sprite = record.sprite;
   if (!sprite) return;
   shown = Math.min(number, sprite.frames.length - 1);
   paint(canvas, sprite.frames[shown], sprite.width, sprite.height);
@@ -26,8 +26,8 @@ function show(number) {
 }
 
 function tick() {
-  const sprite = scene.sprite;
-  if (sprite && playing && !scene.busy && sprite.frames.length > 1) show((shown + 1) % sprite.frames.length);
+  const sprite = record.sprite;
+  if (sprite && playing && !record.busy && sprite.frames.length > 1) show((shown + 1) % sprite.frames.length);
 }
 
 function setPlaying(value) {
@@ -78,7 +78,7 @@ function drawWave(cry) {
 }
 
 function moveTo(row, column) {
-  const sprite = scene.sprite;
+  const sprite = record.sprite;
   if (!sprite) return;
   at = {
     row: Math.max(0, Math.min(sprite.height - 1, row)),
@@ -92,24 +92,24 @@ function moveTo(row, column) {
 }
 
 function ask() {
-  if (!scene.sprite || scene.busy || !at) return;
+  if (!record.sprite || record.busy || !at) return;
   setPlaying(false);
   trigger('pixel', { frame: shown, row: at.row, column: at.column });
 }
 
 function update() {
-  const before = scene;
-  scene = props.value ? JSON.parse(props.value) : {};
-  const sprite = scene.sprite, begins = scene.busy && !before.busy;
-  element.querySelector('.pb-stage').classList.toggle('pb-busy', Boolean(scene.busy));
+  const before = record;
+  record = props.value ? JSON.parse(props.value) : {};
+  const sprite = record.sprite, begins = record.busy && !before.busy;
+  element.querySelector('.pb-stage').classList.toggle('pb-busy', Boolean(record.busy));
   find('empty').hidden = Boolean(sprite);
-  find('screen').hidden = Boolean(!sprite && (scene.cry || (scene.text && !scene.busy)));
+  find('screen').hidden = Boolean(!sprite && (record.cry || (record.text && !record.busy)));
   canvas.parentNode.hidden = !sprite;
   film.hidden = !sprite || sprite.expected < 2;
-  find('hint').hidden = !sprite || scene.busy || scene.stopped;
-  sentence.hidden = !scene.text;
-  sentence.textContent = scene.text || '';
-  wave.hidden = legend.hidden = !scene.cry;
+  find('hint').hidden = !sprite || record.busy || record.stopped;
+  sentence.hidden = !record.text;
+  sentence.textContent = record.text || '';
+  wave.hidden = legend.hidden = !record.cry;
   if (begins) { cursor.hidden = true; at = null; setPlaying(!still); }
   if (begins && window.innerWidth < 760) {
     (element.closest('#pb-result') || element).scrollIntoView({ behavior: still ? 'auto' : 'smooth', block: 'start' });
@@ -117,19 +117,19 @@ function update() {
   if (sprite) {
     canvas.parentNode.style.aspectRatio = sprite.width + ' / ' + sprite.height;
     buildStrip(sprite);
-    show(scene.busy ? sprite.frames.length - 1 : Math.min(shown, sprite.frames.length - 1));
+    show(record.busy ? sprite.frames.length - 1 : Math.min(shown, sprite.frames.length - 1));
     clearInterval(clock);
     clock = setInterval(tick, sprite.duration);
   }
-  if (scene.cry) drawWave(scene.cry);
+  if (record.cry) drawWave(record.cry);
 }
 
 play.addEventListener('click', () => setPlaying(!playing));
 canvas.addEventListener('click', (event) => {
-  if (!scene.sprite) return;
+  if (!record.sprite) return;
   const box = canvas.getBoundingClientRect();
-  moveTo(Math.floor((event.clientY - box.top) / box.height * scene.sprite.height),
-    Math.floor((event.clientX - box.left) / box.width * scene.sprite.width));
+  moveTo(Math.floor((event.clientY - box.top) / box.height * record.sprite.height),
+    Math.floor((event.clientX - box.left) / box.width * record.sprite.width));
   ask();
 });
 canvas.addEventListener('keydown', (event) => {
