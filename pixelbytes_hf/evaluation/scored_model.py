@@ -6,29 +6,17 @@ from typing import Any, Protocol
 
 import torch
 
-from ..objectives.objective import Objective
+from ..generation.sequence_model import SequenceModel
 
 
-class ScoredModel(Protocol):
+class ScoredModel(SequenceModel, Protocol):
     """A model whose tokens can be scored; `aPxBySequenceModel` is one."""
 
-    config: Any
-    objective: Objective
     training: bool
-
-    @property
-    def device(self) -> torch.device:
-        """Where its weights are."""
 
     @property
     def likelihood(self) -> str:
         """What the bits of its logits are: ``exact``, an ``upper bound``, or ``none``."""
-
-    def __call__(self, **inputs: Any) -> Any:
-        """Return an output with `logits`, (B, L, V) or (B, L, N, V)."""
-
-    def new_cache(self) -> Any:
-        """Return the state before the first position, which reading updates in place."""
 
     def train(self, mode: bool = True) -> Any:
         """Set training or evaluation mode."""

@@ -1,13 +1,13 @@
 """Grammars of a record: what is legal at its next position, and what that position can see.
 
 `LayoutGrammar` chains the grammars of a layout's segments and never leaves a position without a legal id from which
-the record can still be finished in time. `FreeGrammar` reads a stream that no layout binds. Knows ids of the
-vocabulary; knows nothing about models.
+the record can still be finished in time. `FreeGrammar` reads a stream that no layout binds.
 
 Shapes: V vocabulary, N context cells, C channels.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -48,12 +48,10 @@ class LayoutGrammar:
         self, layout: Layout, legal_ids: LegalIds, prompt: Sequence[int] = (), *, rule: ContextRule = SIX_CELLS
     ) -> None:
         """Read the run that is continued, if any."""
-        self._rule = rule
+        self._rule, self._legal_ids, self._pad_id = rule, legal_ids, legal_ids.vocabulary.pad_id
         self._previous = _cursor_before(prompt, layout, legal_ids) if rule.crosses_segments else None
-        self._legal_ids, self._pad_id = legal_ids, legal_ids.vocabulary.pad_id
         _check_fits(layout, legal_ids.vocabulary)
-        self._waiting = list(layout.segments)[::-1]
-        self._fewest_waiting = sum(_fewest(segment, self._pad_id) for segment in layout.segments)
+        self._waiting = [segment_grammar(segment, self._pad_id) for segment in reversed(layout.segments)]
         self._segment: SegmentGrammar | None = None
         self._open_next()
         if layout.segments[0].continues:
@@ -74,11 +72,9 @@ class LayoutGrammar:
     def _open_next(self) -> None:
         if self._segment is not None:
             self._previous = self._segment.cursor
-        self._segment = None
-        if self._waiting:
-            layout = self._waiting.pop()
-            self._fewest_waiting -= _fewest(layout, self._pad_id)
-            self._segment = segment_grammar(layout, self._pad_id)
+        self._segment = self._waiting.pop() if self._waiting else None
+        # kept, as it does not change while the segment is open
+        self._fewest_waiting = sum(segment.fewest() for segment in self._waiting)
 
     @property
     def finished(self) -> bool:
@@ -93,15 +89,12 @@ class LayoutGrammar:
     @property
     def fewest(self) -> int:
         """Fewest ids that must still come."""
-        if self._segment is None:
-            return 0
-        return 1 + min(choice.fewest_after for choice in self._segment.choices()) + self._fewest_waiting
+        return 0 if self._segment is None else self._segment.fewest() + self._fewest_waiting
 
     @property
     def most(self) -> int:
         """Most ids that may still come."""
-        waiting = sum(segment_grammar(layout, self._pad_id).most() for layout in self._waiting)
-        return waiting + self._segment.most() if self._segment is not None else 0
+        return sum(segment.most() for segment in (*self._waiting, self._segment) if segment is not None)
 
     def legal(self, budget: int = UNBOUNDED) -> Tensor:
         """Return the mask of the ids after which the layout can be finished.
@@ -114,8 +107,9 @@ class LayoutGrammar:
         """
         choices = self._segment.choices() if self._segment is not None else ()
         if len(choices) > 1:
+            # an only choice is legal whatever the budget: `fewest` counts it
             room = budget - 1 - self._fewest_waiting
-            return self._legal_ids.mask(tuple(choice.target for choice in choices if choice.fewest_after <= room))
+            choices = [choice for choice in choices if choice.fewest_after <= room]
         return self._legal_ids.mask(tuple(choice.target for choice in choices))
 
     def context(self) -> list[int]:
@@ -147,12 +141,11 @@ class LayoutGrammar:
 class FreeGrammar:
     """Reads a stream that no layout binds: every id is legal, and the context follows what the ids say.
 
-    The rule, which agrees with `parse` on well-formed streams: a segment opens with its first id, a pixel opens an
-    image, a level a sound, anything else a text. An end mark ends a text or sound; an image goes on with frames of
+    The rule, which agrees with `parse` on well-formed streams: a segment opens with its first id, a pixel opens
+    an image, a level a sound, anything else a text. A separator ends a text or sound; an image goes on with frames of
     one size. An id that cannot continue the open segment opens another. So the context is exact at every position but
-    one
-    kind: just after a frame's end it is that of a further frame, and if another segment opens there, its first context
-    was that of the frame that did not come.
+    one kind: just after a frame's end it is that of a further frame, and if another segment opens there, its first
+    context was that of the frame that did not come.
 
     Args:
         legal_ids: Masks over the vocabulary.
@@ -164,7 +157,7 @@ class FreeGrammar:
         segment: The open segment's grammar, or the last one's if it has ended.
     """
 
-    finished = False
+    finished, opens_segment, fewest = False, False, 1  # as no layout ends it, or says what opens
 
     def __init__(
         self,
@@ -175,8 +168,7 @@ class FreeGrammar:
         rule: ContextRule = SIX_CELLS,
     ) -> None:
         """Read the prompt."""
-        self._rule = rule
-        self._legal_ids, self._pad_id = legal_ids, legal_ids.vocabulary.pad_id
+        self._rule, self._legal_ids, self._pad_id = rule, legal_ids, legal_ids.vocabulary.pad_id
         self._channels = channels or _num_channels(prompt, legal_ids.vocabulary)
         self.segment: SegmentGrammar | None = None
         for token_id in prompt:
@@ -184,7 +176,6 @@ class FreeGrammar:
 
     def legal(self, budget: int = UNBOUNDED) -> None:
         """Return None: all ids are legal."""
-        return None
 
     def context(self) -> list[int]:
         """Return the N cells that the next position can see."""
@@ -210,37 +201,36 @@ class FreeGrammar:
         return segment_grammar(layout, self._pad_id)
 
     def _choices(self, segment: SegmentGrammar) -> Sequence[Choice]:
-        if segment.modality == "text" and not self._legal_ids.vocabulary.specials:
-            # layout ids are text bytes too: `parse` reads them as text
-            return (*segment.choices(), Choice("row_end", 0), Choice("special", 0))
-        return segment.choices()
+        if segment.modality != "text" or self._legal_ids.vocabulary.specials:
+            return segment.choices()
+        # layout ids are text bytes too: `parse` reads them as text
+        return (*segment.choices(), Choice("row_end", 0), Choice("special", 0))
 
 
 def last_run(prompt: Sequence[int], modality: Modality, legal_ids: LegalIds) -> int:
     """Return where the prompt's last run of a modality begins; its length if it ends in another.
 
-    The run is the ids of that modality, and marks between them, at the prompt's end. An end mark inside it begins
-    another text or sound; in images it ends a frame. An end mark that ends nothing is a text of no letters.
+    The run is the ids of that modality, and separators between them, at the prompt's end. A separator that ends a
+    segment inside it begins another text or sound; in images it ends a frame. One that ends nothing is a text of no
+    letters.
 
     Example:
         >>> last_run([32, 2, 60, 61, 1, 60], "image", LegalIds(Vocabulary.from_preset("paper")))
         2
     """
-    own = OWN_KIND[modality]
     if modality == "text" and {legal_ids.kinds[index] for index in prompt[-2:]} == {"segment_end"}:
         return len(prompt) - 1
-    bytes_are_layout = modality == "text" and not legal_ids.vocabulary.specials
-    start = position = len(prompt)
-    while position:
-        position -= 1
+    own: set[Kind] = {OWN_KIND[modality]}
+    if modality == "text" and not legal_ids.vocabulary.specials:
+        own |= {"row_end", "special"}
+    start, last = len(prompt), len(prompt) - 1
+    for position in range(last, -1, -1):
         kind = legal_ids.kinds[prompt[position]]
-        if kind == own or (bytes_are_layout and kind in ("row_end", "special")):
+        if kind in own:
             start = position
-        elif kind not in ("row_end", "segment_end") or (
-            kind == "segment_end" and modality != "image" and position < len(prompt) - 1
-        ):
-            # marks just after a level are the sound's, though text has bytes of that kind
-            while kind == "level" and start < len(prompt) and legal_ids.kinds[prompt[start]].endswith("_end"):
+        elif kind != "row_end" and (kind != "segment_end" or (modality != "image" and position < last)):
+            # separators just after a level are the sound's, though text has bytes of that kind
+            while kind == "level" and start <= last and legal_ids.kinds[prompt[start]].endswith("_end"):
                 start += 1
             break
     return start
@@ -258,24 +248,16 @@ def _is_among(token_id: int, kind: Kind, choices: Iterable[Choice]) -> bool:
     return any(target in (kind, token_id) for target, _ in choices)
 
 
-def _fewest(layout: SegmentLayout, pad_id: int) -> int:
-    return 1 + min(choice.fewest_after for choice in segment_grammar(layout, pad_id).choices())
-
-
 def _check_fits(layout: Layout, vocabulary: Vocabulary) -> None:
-    for first, second in zip(layout.segments, layout.segments[1:], strict=False):
-        if isinstance(first, Text) and isinstance(second, Text) and not vocabulary.specials:
-            raise ValueError("two adjacent texts read as one in a vocabulary whose layout ids are text bytes (paper)")
+    if not vocabulary.specials and any(
+        isinstance(a, Text) and isinstance(b, Text) for a, b in pairwise(layout.segments)
+    ):
+        raise ValueError("two adjacent texts read as one in a vocabulary whose layout ids are text bytes (paper)")
     for segment in layout.segments:
-        outside = {
-            token_id
-            for ids in ((segment.given or {}).values() if isinstance(segment, Audio) else ())
-            for token_id in ids
-            if token_id not in vocabulary.level_ids
-        }
-        if outside:
+        given = getattr(segment, "given", None) or {}
+        if outside := sorted({token_id for ids in given.values() for token_id in ids} - {*vocabulary.level_ids}):
             expected = f"{vocabulary.level_ids.start}..{vocabulary.level_ids.stop - 1}"
-            raise ValueError(f"given channels must hold level ids, in {expected}, got {sorted(outside)[:5]}")
+            raise ValueError(f"given channels must hold level ids, in {expected}, got {outside[:5]}")
 
 
 def _num_channels(prompt: Sequence[int], vocabulary: Vocabulary) -> int:

@@ -1,4 +1,4 @@
-"""In-filling: hidden tokens of records whose shapes are known are drawn together, in a few passes.
+"""In-filling: masked tokens of records whose shapes are known are drawn together, in a few passes.
 
 The shapes say where texts, pixels, levels and separators stand, so separators are never drawn. Any objective that
 decodes in parallel fills records (`objectives.parallel_decoding`).
@@ -9,30 +9,33 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..objectives.parallel_decoding import Draft, ParallelSampling
 from ..tokens.contexts import context_rule
 from ..tokens.grid import Ids, Segment, audio_segment, flatten, image_segment, text_segment
 from ..tokens.parsing import parse
-from ..tokens.places import Mask, locate_places
-from ..tokens.vocabulary import Vocabulary
+from ..tokens.places import Mask
+from ..tokens.stacking import stack_padded
+from ..tokens.vocabulary import IGNORE_INDEX, Vocabulary
 from .layout import Audio, Image, Layout, SegmentLayout
+from .sequence_model import SequenceModel
 
 
 @torch.no_grad()
 def infill(
-    model: Any,
+    model: SequenceModel,
     records: Sequence[Iterable[Segment]],
     masks: Sequence[Mask],
     vocabulary: Vocabulary,
     **settings: Any,
 ) -> list[list[Segment]]:
-    """Return records with the hidden tokens drawn; all others are as they were.
+    """Return records with the masked tokens drawn; all others are as they were.
 
     Args:
         model: With an objective that decodes in parallel, in evaluation mode.
-        records: Segments of each record; what stands at hidden places is not looked at.
-        masks: Of each record, (L,) bool: what to draw, for example from `hide`. Hidden separators follow the shapes.
+        records: Segments of each record; what stands at masked places is not looked at.
+        masks: Of each record, (L,) bool: what to draw, for example from `hide`. Masked separators follow the shapes.
         vocabulary: The tables.
         settings: Fields of `ParallelSampling`: `temperature`, `generator`, and those that the objective's
             `decoding_settings` name, such as `num_steps`, `order` and `progress`.
@@ -58,32 +61,43 @@ def infill(
 
 
 def fill_layouts(
-    model: Any,
+    model: SequenceModel,
     layouts: Sequence[Layout],
-    prompts: Sequence[Sequence[int]],
+    labels: Tensor | None,
+    attention_mask: Tensor | None,
     vocabulary: Vocabulary,
     **options: Any,
-) -> list[Ids]:
-    """Return the streams of prompts, each followed by the segments of its layout, drawn together.
+) -> Tensor:
+    """Return prompts, each followed by the segments of its layout, drawn together.
 
     Args:
         model: With an objective that decodes in parallel.
         layouts: One for each prompt. An extent that a layout leaves open takes its bound, a text its `max_length`.
-        prompts: Streams of whole segments; an empty one begins a record.
+        labels: The prompts' tokens, (B, L), whole segments; None begins a record.
+        attention_mask: (B, L), zero at padding; by default where labels are `IGNORE_INDEX`.
         vocabulary: The tables.
         options: Of `infill`.
+
+    Returns:
+        (B, L + n) int64, padding on the left of shorter prompts and on the right of shorter layouts.
 
     Raises:
         ValueError: If a segment continues the prompt, or a prompt is not well formed.
     """
+    labels = torch.empty(1, 0, dtype=torch.int64) if labels is None else labels.cpu()
+    is_real = labels != IGNORE_INDEX if attention_mask is None else attention_mask.cpu() != 0
+    prompts = [row[real].numpy() for row, real in zip(labels, is_real, strict=True)]
     blanks = [_blank_record(*pair, vocabulary) for pair in zip(layouts, prompts, strict=True)]
     records, masks = zip(*blanks, strict=True)
-    return [flatten(record)[0] for record in infill(model, records, masks, vocabulary, **options)]
+    filled = infill(model, records, masks, vocabulary, **options)
+    padding = [np.full(labels.shape[1] - len(prompt), vocabulary.pad_id) for prompt in prompts]
+    streams = [np.append(pad, flatten(record)[0]) for pad, record in zip(padding, filled, strict=True)]
+    return torch.from_numpy(stack_padded(streams, vocabulary.pad_id)).to(model.device)
 
 
-def _blank_record(layout: Layout, prompt: Sequence[int], vocabulary: Vocabulary) -> tuple[list[Segment], Mask]:
+def _blank_record(layout: Layout, prompt: Ids, vocabulary: Vocabulary) -> tuple[list[Segment], Mask]:
     """Return the prompt's segments and those of the layout, and which tokens are to be drawn."""
-    parsed = parse(np.asarray(prompt, np.int64), vocabulary)
+    parsed = parse(prompt, vocabulary)
     if parsed.problems:
         raise ValueError(f"a prompt must consist of whole segments, got {parsed.problems[0]}")
     blanks = [_blank_segment(segment, vocabulary) for segment in layout.segments]
@@ -95,18 +109,18 @@ def _blank_segment(layout: SegmentLayout, vocabulary: Vocabulary) -> tuple[Segme
     """Return a segment of the layout's extent and which of its tokens are to be drawn."""
     if layout.continues:
         raise ValueError(f"whole segments are drawn together: expected continues=False, got {layout}; see `infill`")
+    given = {}
     if isinstance(layout, Audio):
-        samples = layout.samples or layout.max_samples
-        assert samples is not None  # a layout has one of them
-        ids = np.full((samples, layout.channels), vocabulary.level_ids.start)
-        for channel, given in (layout.given or {}).items():
-            ids[:, channel] = given
+        given = layout.given or {}
+        ids = np.full((layout.samples or layout.max_samples, layout.channels), vocabulary.level_ids.start)
+        for channel, levels in given.items():
+            ids[:, channel] = levels
         segment = audio_segment(ids, vocabulary)
-        columns = locate_places([segment.shape]).columns
-        return segment, ~np.isin(columns, [*(layout.given or {})])
-    if isinstance(layout, Image):
+    elif isinstance(layout, Image):
         size = layout.frames, layout.height or layout.max_height, layout.width or layout.max_width
         segment = image_segment(np.full(size, vocabulary.pixel_ids.start), vocabulary)
     else:
         segment = text_segment(np.full(layout.max_length, vocabulary.byte_ids.start), vocabulary)
-    return segment, np.ones(segment.ids.size, np.bool_)
+    mask = np.ones(segment.ids.shape, np.bool_)
+    mask[:, :, [*given]] = False
+    return segment, mask.reshape(-1)

@@ -1,19 +1,19 @@
-"""Layouts: what a generated record shall consist of, as data.
+"""Layouts: which segments of which extents a generated record consists of, as data.
 
 A layout is a sequence of bounded segments. `grammar.LayoutGrammar` turns it into "which ids are legal next", so that
-every output of any model ends, and decodes with rectangular frames. Knows modalities and extents; knows no ids.
+every output of any model ends, and decodes with rectangular frames.
 
 In any vocabulary two images of one size that follow each other read as one image, and in the ``paper`` preset two
 texts as one text (see `grid.parse`). A layout that could write either is refused. What the prompt holds is not looked
 at: an image of the prompt's last image's size reads as further frames of that image.
 
-Axes: T frames or samples, H rows, W columns (end marks not included), C channels.
+Axes: T frames or samples, H rows, W columns (separators not included), C channels.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from ..pretrained.setting_checks import check_bound
 from ..tokens.grid import Modality
@@ -28,20 +28,16 @@ class Text:
     """A text of free length.
 
     Args:
-        max_length: Most bytes, the end mark not counted.
+        max_length: Most bytes, the separator not counted.
         continues: Whether the prompt's last text is continued rather than a new one begun.
     """
 
+    modality: ClassVar[Modality] = "text"
     max_length: int = DEFAULT_TEXT_LENGTH
     continues: bool = False
 
     def __post_init__(self) -> None:
         _check_counts(self, "max_length")
-
-    @property
-    def modality(self) -> Modality:
-        """Always ``text``."""
-        return "text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +53,7 @@ class Image:
         continues: Whether the prompt's last image is continued: `frames` counts the frames it has already.
     """
 
+    modality: ClassVar[Modality] = "image"
     frames: int = 1
     height: int | None = None
     width: int | None = None
@@ -67,11 +64,6 @@ class Image:
     def __post_init__(self) -> None:
         _check_counts(self, "frames", "max_height", "max_width")
         _check_counts(self, *(name for name in ("height", "width") if getattr(self, name) is not None))
-
-    @property
-    def modality(self) -> Modality:
-        """Always ``image``."""
-        return "image"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +79,7 @@ class Audio:
         continues: Whether the prompt's last sound is continued: `samples` and `given` count what it has already.
     """
 
+    modality: ClassVar[Modality] = "audio"
     channels: int = 2
     samples: int | None = None
     max_samples: int | None = None
@@ -119,11 +112,6 @@ class Audio:
             )
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "max_samples", None)
-
-    @property
-    def modality(self) -> Modality:
-        """Always ``audio``."""
-        return "audio"
 
 
 SegmentLayout: TypeAlias = Text | Image | Audio

@@ -1,4 +1,4 @@
-"""Regions of a record to be drawn anew: masks for in-filling, by segment, frames, rows, columns, or at random.
+"""Masks for in-filling: regions of a record by segment, frames, rows, columns, or at random.
 
 Shapes: L positions of a record.
 """
@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from ..tokens.grid import Shape
-from ..tokens.places import Mask, locate_places
+from ..tokens.places import Mask
 
 
 def hide(
@@ -39,21 +39,15 @@ def hide(
     """
     if segment is not None and not 0 <= segment < len(shapes):
         raise ValueError(f"segment must be in 0..{len(shapes) - 1}, got {segment}")
-    places = locate_places(shapes)
-    chosen = ~places.is_separator
-    if segment is not None:
-        chosen &= places.segments == segment
+    parts = []
     for number, shape in enumerate(shapes):
-        here = places.segments == number
-        # negative slices count from the last token, not from the separator
-        width = shape.columns - (shape.modality != "audio")
-        depth = shape.frames - (shape.modality == "audio")
-        for values, part, size in (
-            (places.frames, frames, depth),
-            (places.rows, rows, shape.rows),
-            (places.columns, columns, width),
-        ):
-            chosen &= ~here | np.isin(values, np.arange(size)[part])
+        mask = np.zeros(shape[1:], np.bool_)
+        if segment in (None, number):
+            # without the separators, so that negative slices count from the last token
+            tokens = mask[:-1] if shape.modality == "audio" else mask[:, :, :-1]
+            tokens[frames, rows, columns] = True
+        parts.append(mask.reshape(-1))
+    chosen = np.concatenate(parts)
     if not chosen.any():
         raise ValueError(f"no token of shapes {tuple(shapes)} lies in the region: expected at least one")
     return chosen
@@ -66,12 +60,12 @@ def hide_half(shapes: Sequence[Shape], segment: int, side: Literal["upper", "low
         ValueError: If the segment is no image, or the side has no such name.
     """
     _check_modality(shapes, segment, "image")
-    half_height, half_width = shapes[segment].rows // 2, (shapes[segment].columns - 1) // 2
+    rows, columns = shapes[segment].rows, shapes[segment].columns - 1
     regions: dict[str, dict[str, slice]] = {
-        "upper": {"rows": slice(half_height)},
-        "lower": {"rows": slice(shapes[segment].rows - half_height, None)},
-        "left": {"columns": slice(half_width)},
-        "right": {"columns": slice(shapes[segment].columns - 1 - half_width, None)},
+        "upper": {"rows": slice(rows // 2)},
+        "lower": {"rows": slice(rows - rows // 2, None)},
+        "left": {"columns": slice(columns // 2)},
+        "right": {"columns": slice(columns - columns // 2, None)},
     }
     if side not in regions:
         raise ValueError(f"side must be one of {sorted(regions)}, got {side!r}")
@@ -116,8 +110,8 @@ def hide_random(shapes: Sequence[Shape], fraction: float, seed: int) -> Mask:
     """
     if not 0 < fraction <= 1:
         raise ValueError(f"fraction must be in (0, 1], got {fraction}")
-    places = np.flatnonzero(hide(shapes))
-    mask = np.zeros(sum(shape.size for shape in shapes), np.bool_)
+    places = np.flatnonzero(everything := hide(shapes))
+    mask = np.zeros_like(everything)
     mask[np.random.default_rng(seed).permutation(places)[: math.ceil(fraction * len(places))]] = True
     return mask
 

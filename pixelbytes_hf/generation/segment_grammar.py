@@ -1,13 +1,14 @@
 """Grammars of one segment: which ids may come next inside a text, an image or a sound.
 
 A segment's grammar is a `GridCursor` that also knows the extents its layout allows, and for each choice how few ids
-the segment needs after it. Knows kinds of ids; knows nothing about sequences of segments or models.
+the segment needs after it, so that a budget of ids can be kept.
 
 Shapes: V vocabulary, T frames or samples, H rows, W columns, C channels.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -45,41 +46,52 @@ class LegalIds:
 
     def mask(self, targets: tuple[Target, ...]) -> Tensor:
         """Return the mask (V,) bool of the ids that `targets` name; the same tensor for the same targets."""
-        mask = self._masks.get(targets)
-        if mask is None:
+        if targets not in self._masks:
             legal = [kind in targets or index in targets for index, kind in enumerate(self.kinds)]
-            mask = self._masks[targets] = torch.tensor(legal, device=self._device)
-        return mask
+            self._masks[targets] = torch.tensor(legal, device=self._device)
+        return self._masks[targets]
 
 
-class SegmentGrammar(Protocol):
-    """What the grammars of text, images and sounds have in common."""
+class SegmentGrammar(ABC):
+    """What the grammars of text, images and sounds have in common.
 
-    modality: Modality
-    cursor: GridCursor
-    closed: bool
+    Args:
+        layout: Of the segment.
+        cursor: At its first position.
+    """
 
+    def __init__(self, layout: SegmentLayout, cursor: GridCursor) -> None:
+        """Start at the first position."""
+        self.modality: Modality = layout.modality
+        self.cursor, self.closed = cursor, False
+
+    @abstractmethod
     def choices(self) -> Sequence[Choice]:
         """Return what may come next; not empty unless closed."""
 
+    @abstractmethod
     def push(self, token_id: int, kind: Kind) -> None:
         """Read one id that is among the choices."""
 
+    @abstractmethod
     def most(self) -> int:
         """Return the largest number of ids that may still come."""
 
+    def fewest(self) -> int:
+        """Return the smallest number of ids that must still come."""
+        return 1 + min(choice.fewest_after for choice in self.choices())
 
-class TextGrammar:
-    """Bytes, then the end mark."""
 
-    modality: Modality = "text"
+class TextGrammar(SegmentGrammar):
+    """Bytes, then the separator."""
 
     def __init__(self, layout: Text, pad_id: int) -> None:
         """Start at the first byte."""
-        self.cursor, self.closed, self._max_length = GridCursor(pad_id=pad_id), False, layout.max_length
+        super().__init__(layout, GridCursor(pad_id=pad_id))
+        self._max_length = layout.max_length
 
     def choices(self) -> Sequence[Choice]:
-        """Return a byte, while there is room, and the end mark."""
+        """Return a byte, while there is room, and the separator."""
         end = Choice("segment_end", 0)
         return (Choice("text", 1), end) if len(self.cursor.ids) < self._max_length else (end,)
 
@@ -89,33 +101,30 @@ class TextGrammar:
         self.cursor.push(token_id)
 
     def most(self) -> int:
-        """Return the room left, end mark included."""
+        """Return the room left, separator included."""
         return self._max_length + 1 - len(self.cursor.ids)
 
 
-class ImageGrammar:
-    """Rows of pixels with their marks; a free width is fixed by the first row, a free height by the first frame."""
-
-    modality: Modality = "image"
+class ImageGrammar(SegmentGrammar):
+    """Rows of pixels with separators; a free width is fixed by the first row, a free height by the first frame."""
 
     def __init__(self, layout: Image, pad_id: int) -> None:
         """Start at the first pixel."""
-        columns = None if layout.width is None else layout.width + 1
-        self.cursor, self.closed, self._layout = GridCursor(layout.height, columns, pad_id=pad_id), False, layout
+        super().__init__(layout, GridCursor(layout.height, layout.width and layout.width + 1, pad_id=pad_id))
+        self._layout = layout
 
     def choices(self) -> Sequence[Choice]:
-        """Return a pixel inside a row, a mark after it, both while the width is free."""
+        """Return a pixel inside a row, a separator after it, both while the width is free."""
         rows, columns, row, column = self.cursor.rows, self.cursor.columns, self.cursor.row, self.cursor.column
-        if columns is not None:
-            return (
-                self._marks(columns - 1)
-                if column == columns - 1
-                else (self._choice("pixel", rows or row + 1, columns),)
-            )
-        pixel = (self._choice("pixel", rows or 1, column + 2),) if column < self._layout.max_width else ()
-        return (*pixel, *self._marks(column)) if column else pixel
+        if columns is None:
+            pixel = (self._choice("pixel", rows or 1, column + 2),) if column < self._layout.max_width else ()
+            return (*pixel, *self._separators(column)) if column else pixel
+        if column < columns - 1:
+            return (self._choice("pixel", rows or row + 1, columns),)
+        return self._separators(columns - 1)
 
-    def _marks(self, width: int) -> Sequence[Choice]:
+    def _separators(self, width: int) -> Sequence[Choice]:
+        # the frame may end where its height is free, or is reached; the row where another may follow
         rows, row = self.cursor.rows, self.cursor.row
         ends = (self._choice("segment_end", row + 1, width + 1),) if rows in (None, row + 1) else ()
         if row + 1 < (rows or self._layout.max_height):
@@ -124,8 +133,7 @@ class ImageGrammar:
 
     def _choice(self, kind: Kind, fewest_rows: int, fewest_columns: int) -> Choice:
         # what was read so far is part of any image of this size, so what is left is a difference
-        size = self._layout.frames * fewest_rows * fewest_columns
-        return Choice(kind, size - len(self.cursor.ids) - 1)
+        return Choice(kind, self._layout.frames * fewest_rows * fewest_columns - len(self.cursor.ids) - 1)
 
     def push(self, token_id: int, kind: Kind) -> None:
         """Read one id."""
@@ -139,29 +147,27 @@ class ImageGrammar:
         return self._layout.frames * rows * columns - len(self.cursor.ids)
 
 
-class AudioGrammar:
-    """Levels, channel by channel, then the marks of the extra frame; channels may be given."""
-
-    modality: Modality = "audio"
+class AudioGrammar(SegmentGrammar):
+    """Amplitude levels, channel by channel, then the separators of the extra frame; channels may be given."""
 
     def __init__(self, layout: Audio, pad_id: int) -> None:
         """Start at the first sample."""
-        self.cursor, self.closed = GridCursor(1, layout.channels, pad_id=pad_id), False
+        super().__init__(layout, GridCursor(1, layout.channels, pad_id=pad_id))
         self._channels, self._given, self._is_ending = layout.channels, layout.given or {}, False
         self._least = layout.samples or 1
         self._most = layout.samples or layout.max_samples or UNBOUNDED
 
     def choices(self) -> Sequence[Choice]:
-        """Return a level, the given id of a given channel, or a mark once enough samples are there."""
+        """Return a level, the given id of a given channel, or a separator once enough samples are there."""
         sample, channel = self.cursor.frame, self.cursor.column
         if self._is_ending:
-            return (self._choice(self._mark(channel), sample),)
+            return (self._choice(self._separator(channel), sample),)
         target: Target = self._given[channel][sample] if channel in self._given and sample < self._most else "level"
         level = (self._choice(target, max(sample + 1, self._least)),) if sample < self._most else ()
         may_end = channel == 0 and sample >= self._least
-        return (*level, self._choice(self._mark(0), sample)) if may_end else level
+        return (*level, self._choice(self._separator(0), sample)) if may_end else level
 
-    def _mark(self, channel: int) -> Kind:
+    def _separator(self, channel: int) -> Kind:
         return "segment_end" if channel == self._channels - 1 else "row_end"
 
     def _choice(self, target: Target, fewest_samples: int) -> Choice:
@@ -181,6 +187,5 @@ class AudioGrammar:
 
 def segment_grammar(layout: SegmentLayout, pad_id: int) -> SegmentGrammar:
     """Return the grammar of one segment."""
-    if isinstance(layout, Text):
-        return TextGrammar(layout, pad_id)
-    return ImageGrammar(layout, pad_id) if isinstance(layout, Image) else AudioGrammar(layout, pad_id)
+    grammar = {"text": TextGrammar, "image": ImageGrammar, "audio": AudioGrammar}[layout.modality]
+    return grammar(layout, pad_id)
