@@ -3,7 +3,8 @@
 Sprites: every frame of every GIF, slicing 2; the floor decodes each frame with PIL alone (seek, RGBA, numpy).
 Cries: slicing 2; the floor is `soundfile.read` of the same bytes, once as the Vorbis files of the source and once as
 two-channel 16-bit FLAC, as the corpus stores them. Files are in memory; floor and tokenizer take turns on every file,
-and of each file the best round counts. The stages say where the tokenizer's time goes.
+and of each file the best round counts. The stages say where the tokenizer's time goes. And the way back: seconds to
+parse a million ids in short segments.
 
 Run: ``python benchmarks/tokenization.py --source ../shared/data/pokeapi [--limit N] [--rounds 3] [--json FILE]``.
 """
@@ -24,8 +25,10 @@ from pixelbytes_hf import ActionPixelBytesTokenizer
 from pixelbytes_hf.tokens.grid import image_segment
 from pixelbytes_hf.tokens.level_codec import encode_levels
 from pixelbytes_hf.tokens.media import read_frames, read_sound
+from pixelbytes_hf.tokens.parsing import parse
 from pixelbytes_hf.tokens.pixel_codec import encode_pixels
 from pixelbytes_hf.tokens.six_cells import gather_context
+from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 SPRITES = "sprites/sprites/pokemon/versions/generation-v/black-white/animated"
 CRIES = "cries/cries/pokemon/latest"
@@ -100,6 +103,29 @@ def measure(files: Sequence[bytes], calls: Sequence[Call], rounds: int, name: st
     return best.sum(0).tolist()
 
 
+def parse_long_streams(rounds: int) -> dict[str, float]:
+    """Return the least seconds to parse a million ids of the ``full`` vocabulary, by what they repeat."""
+    tables = Vocabulary.from_preset("full")
+    letter, pixel, level = (ids[-1] for ids in (tables.byte_ids, tables.pixel_ids, tables.level_ids))
+    row_end, end = tables.row_end_id, tables.segment_end_id
+    repeated = {
+        "ends": [end],
+        "texts": [letter, end],
+        "pixels, texts": [pixel, end, end],
+        "sounds": [level, row_end, end],
+        "letters, pixels": [letter, pixel],
+    }
+    seconds = {}
+    for name, ids in repeated.items():
+        stream, best = np.resize(ids, 1_000_000), np.inf
+        for _ in range(rounds):
+            start = time.perf_counter()
+            parse(stream, tables)
+            best = min(best, time.perf_counter() - start)
+        seconds[name] = best
+    return seconds
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", type=Path, required=True)
@@ -135,6 +161,8 @@ def main() -> None:
         print(
             f"{name:14} floor {seconds[0]:6.2f} s, tokenizer {seconds[1]:6.2f} s, ratio {row['ratio']:.2f} ({shares})"
         )
+    results["parse_seconds"] = parse_long_streams(options.rounds)
+    print("a million ids parsed:", ", ".join(f"{n} {s:.2f} s" for n, s in results["parse_seconds"].items()))
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 

@@ -37,6 +37,7 @@ CODECS = (
     "media/mpeg_frames",
     "media/pictures",
     "media/sounds",
+    "tokens/checks",
     "tokens/grid",
     "tokens/media",
     "tokens/palette",
