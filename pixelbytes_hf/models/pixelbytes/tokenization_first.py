@@ -12,17 +12,18 @@ art already (there k-means made it so), and its marks are no text.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from transformers import AutoTokenizer
 from transformers.utils import logging
 
 from ...pretrained.remote_code import is_copy
+from ...tokens.checks import check_choice
 from ...tokens.contexts import WINDOW_SIDE, WINDOW_SIZE
 from ...tokens.grid import Modality, Segment, image_segment, text_segment
 from ...tokens.pixel_codec import encode_pixels
-from ...tokens.record import AudioInput, DecodedRecord, ImageInput, SegmentInfo, frames_of
+from ...tokens.record import DecodedRecord, ImageInput, SegmentInfo, frames_of
 from ...tokens.text_codec import TextErrors, encode_text
 from ...tokens.vocabulary import Preset, Vocabulary
 from .configuration_first import PixelBytesFirstConfig
@@ -73,8 +74,7 @@ class PixelBytesTokenizer(ActionPixelBytesTokenizer):
         **kwargs: Any,
     ) -> None:
         """See the class."""
-        if header not in get_args(Header):
-            raise ValueError(f"header must be one of {get_args(Header)}, got {header!r}")
+        check_choice("header", header, Header)
         self.header = header
         self._check_order(order)
         super().__init__(preset, vocabulary, slicing, errors, order=order, header=header, **kwargs)
@@ -84,31 +84,16 @@ class PixelBytesTokenizer(ActionPixelBytesTokenizer):
         """What the ids of a record depend on beside the record, JSON-able."""
         return {**super().options, "tokenizer_class": type(self).__name__, "header": self.header}
 
-    def encode_record(
-        self,
-        *,
-        text: str | None = None,
-        image: ImageInput | None = None,
-        audio: AudioInput | None = None,
-        order: Sequence[Modality] | None = None,
+    def _encode_media(
+        self, media: Mapping[str, Any], order: Sequence[Modality]
     ) -> tuple[list[Segment], list[SegmentInfo]]:
-        """Return header, picture and caption as segments, those that there are, and what decoding needs beside them.
-
-        Args:
-            text: The caption.
-            image: A picture file, PIL image, or RGB(A) frames (H, W, 3 | 4) or (T, H, W, 3 | 4) uint8.
-            audio: Left out.
-            order: As of the tokenizer.
-
-        Raises:
-            ValueError: If there is neither caption nor picture, or one is malformed.
-        """
-        self._check_order(ORDER if order is None else order)
-        if audio is not None:
+        """Return header, picture and caption as segments, those that there are."""
+        self._check_order(order)
+        if media["audio"] is not None:
             logger.warning_once(f"{type(self).__name__} has no ids for sound: it is left out of the records")
-        pairs = [] if image is None else self._encode_picture(image)
-        if text is not None:
-            pairs.append(self._encode_text(text))
+        pairs = [] if media["image"] is None else self._encode_picture(media["image"])
+        if media["text"] is not None:
+            pairs.append(self._encode_text(media["text"]))
         if not pairs:
             raise ValueError("text and image are both None: expected at least one")
         self.codec.limits.check_tokens({segment.modality: segment.ids.size for segment, _ in pairs})

@@ -14,47 +14,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import AddedToken, AutoTokenizer, BatchEncoding, PreTrainedTokenizer
+from transformers import AddedToken, AutoTokenizer, PreTrainedTokenizer
 from transformers.utils import PaddingStrategy
 
 from ...media.media_limits import MediaLimits
 from ...pretrained.exported_code import writes_code
 from ...pretrained.remote_code import is_copy
 from ...tokens.contexts import ContextRule, context_rule
-from ...tokens.grid import MODALITIES, Ids, Modality, Segment, flatten
+from ...tokens.grid import MODALITIES, Modality, Segment
 from ...tokens.level_codec import Scaling
-from ...tokens.parsing import NO_END, parse
+from ...tokens.parsing import NO_END
 from ...tokens.record import AudioInput, DecodedRecord, ImageInput, RecordCodec, SegmentInfo, check_order
 from ...tokens.six_cells import CONTEXT_SIZE
-from ...tokens.text_codec import TextErrors, decode_text
-from ...tokens.vocabulary import Preset, Vocabulary
+from ...tokens.text_codec import TextErrors
+from ...tokens.vocabulary import IGNORE_INDEX, Preset, Vocabulary
+from .batch_encoding import (
+    PixelBytesEncoding,
+    cuts,
+    example_of,
+    examples_of,
+    pad_examples,
+    padded_length,
+    split_batch,
+    to_encoding,
+    to_numpy,
+)
 from .configuration_pixelbytes import PixelBytesConfig
 from .family_code import TOKENIZER_CLASSES, write_family_code
-
-IGNORE_INDEX = -100
-
-
-class PixelBytesEncoding(BatchEncoding):
-    """A `BatchEncoding` that also says what the ids do not.
-
-    Attributes:
-        segments: For each example (one of a single call too), the `SegmentInfo` of its segments: amplitude scale,
-            sampling rate, frame durations, characters replaced. Not a key: ``model(**encoding)`` does not see it.
-    """
-
-    def __init__(self, *args: Any, segments: Sequence[list[SegmentInfo]] = (), **kwargs: Any) -> None:
-        """Begin as a `BatchEncoding`, with `segments` beside its keys."""
-        super().__init__(*args, **kwargs)
-        self.segments = list(segments)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what pickling keeps."""
-        return {**super().__getstate__(), "segments": self.segments}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore what pickling kept."""
-        super().__setstate__(state)
-        self.segments = state["segments"]
+from .stream_decoding import one_stream, string_of_ids, string_of_stream, strip_padded, tokens_of_rows
 
 
 class ActionPixelBytesTokenizer(PreTrainedTokenizer):
@@ -220,14 +207,14 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         """
         if text_pair is not None or text_target is not None or text_pair_target is not None:
             raise ValueError("text_pair and text_target are not supported: a record has one text")
-        records, is_batch = _split_batch({"text": text, "image": image, "audio": audio})
+        records, is_batch = split_batch({"text": text, "image": image, "audio": audio})
         if max_length is not None and max_length < 1:
             raise ValueError(f"max_length must be at least 1, got {max_length}")
         examples, infos = [], []
         for record in records:
             segments, info = self.encode_record(**record, order=order)
-            example = _to_example(segments, self.rule)
-            examples.append(self._truncate(example, max_length if _cuts(truncation) else None))
+            example = example_of(segments, self.rule)
+            examples.append(self._truncate(example, max_length if cuts(truncation) else None))
             infos.append(info)
         batch = self.pad(
             examples,
@@ -251,7 +238,14 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         order: Sequence[Modality] | None = None,
     ) -> tuple[list[Segment], list[SegmentInfo]]:
         """Return the segments of one record without contexts, as windows store them; see `RecordCodec.encode`."""
-        return self.codec.encode(text=text, image=image, audio=audio, order=self.order if order is None else order)
+        return self._encode_media(
+            {"text": text, "image": image, "audio": audio}, self.order if order is None else order
+        )
+
+    def _encode_media(
+        self, media: Mapping[str, Any], order: Sequence[Modality]
+    ) -> tuple[list[Segment], list[SegmentInfo]]:
+        return self.codec.encode(**media, order=order)
 
     def pad(  # type: ignore[override]
         self,
@@ -279,27 +273,16 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         Raises:
             ValueError: If an example is malformed, or is longer than the length asked for.
         """
-        examples, is_batch = _examples_of(encoded_inputs, self.context_size)
-        lengths = [len(example["input_ids"]) for example in examples]
-        target = _padded_length(padding, lengths, max_length, pad_to_multiple_of)
+        examples, is_batch = examples_of(encoded_inputs, self.context_size)
+        length = padded_length(padding, examples, max_length, pad_to_multiple_of)
         side = padding_side or self.padding_side
         if side not in ("left", "right"):
             raise ValueError(f"padding_side must be 'left' or 'right', got {side!r}")
-        left = side == "left"
-        columns: dict[str, list[Any]] = {name: [] for name in examples[0]}
-        for example, length in zip(examples, lengths, strict=True):
-            for name, rows in example.items():
-                fill = {"input_ids": self.pad_token_id, "labels": IGNORE_INDEX}.get(name, 0)
-                columns[name].append(_pad_rows(rows, (target or length) - length, fill, left=left))
+        fills = {"input_ids": self.pad_token_id, "labels": IGNORE_INDEX}
+        columns = pad_examples(examples, length, fills, left=side == "left")
         if return_attention_mask is False:
             columns.pop("attention_mask", None)
-        if return_tensors is None:
-            lists = {name: [rows.tolist() for rows in values] for name, values in columns.items()}
-            return PixelBytesEncoding(lists if is_batch else {name: values[0] for name, values in lists.items()})
-        if len({len(rows) for rows in columns["input_ids"]}) > 1:
-            raise ValueError(f"examples have lengths {lengths}: pass padding=True to make tensors of them")
-        stacked = {name: values[0][None] if len(values) == 1 else np.stack(values) for name, values in columns.items()}
-        return PixelBytesEncoding(stacked, tensor_type=return_tensors)
+        return to_encoding(columns, return_tensors, is_batch=is_batch)
 
     def encode(self, text: str, **kwargs: Any) -> Any:  # type: ignore[override]
         """Return the token stream of a text, end mark included, (L,); `kwargs` as in `__call__`.
@@ -318,15 +301,12 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
             skip_special_tokens: Leave padding, pixels and levels out: only text remains.
             kwargs: Accepted for callers that pass tokenizers' other options.
         """
-        array = _to_numpy(token_ids)
+        array = to_numpy(token_ids)
         if isinstance(array, list) or array.ndim == 2:
             return [self.decode(row, skip_special_tokens=skip_special_tokens) for row in array]
         array = np.atleast_1d(array)
-        ids = self._strip_padding(array[array != IGNORE_INDEX])
-        segments, problems = parse(ids, self.tables)
-        if problems:  # a stream cut short, as a streamer decodes it
-            return self._loose_string(ids, skip_special_tokens)
-        return "".join(self._segment_string(segment, skip_special_tokens) for segment in segments)
+        ids = strip_padded(array[array != IGNORE_INDEX], self.tables)
+        return string_of_stream(ids, self.tables, text_only=skip_special_tokens)
 
     def decode_modalities(
         self,
@@ -355,13 +335,13 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         """
         if errors not in ("strict", "report"):
             raise ValueError(f"errors must be 'strict' or 'report', got {errors!r}")
-        stream, is_rows = _one_stream(_to_numpy(ids), self.context_size)
+        stream, is_rows = one_stream(to_numpy(ids), self.context_size)
         if is_rows:
             cell = self.rule.newest_cell
-            stream = _read_rows(stream, self.tables, cell) if strip_padding else stream[:, cell]
+            stream = tokens_of_rows(stream, self.tables, cell) if strip_padding else stream[:, cell]
         else:
             stream = stream[stream != IGNORE_INDEX]
-            stream = self._strip_padding(stream) if strip_padding else stream
+            stream = strip_padded(stream, self.tables) if strip_padding else stream
         if segments is not None and len(segments) == 1 and isinstance(segments[0], list):
             segments = segments[0]
         record = self.codec.decode(stream, segments)
@@ -374,7 +354,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
         """Return the string of token strings: bytes as UTF-8, others as they are."""
-        return self._loose_string(np.array([self.vocab[token] for token in tokens], np.int64), False)
+        return string_of_ids(np.array([self.vocab[token] for token in tokens], np.int64), self.tables)
 
     def _tokenize(self, text: str, **kwargs: Any) -> list[str]:
         segments, _ = self.encode_record(text=text)
@@ -392,50 +372,6 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         keep = slice(0, max_length) if self.truncation_side == "right" else slice(-max_length, None)
         return {name: rows[keep] for name, rows in example.items()}
 
-    def _strip_padding(self, ids: Ids) -> Ids:
-        kept = np.flatnonzero(ids != self.tables.pad_id)
-        return ids[kept[0] : kept[-1] + 1] if kept.size else ids[:0]
-
-    def _segment_string(self, segment: Segment, text_only: bool) -> str:
-        if segment.modality == "text":
-            return decode_text(segment.ids[0, 0, :-1], self.tables)
-        return "" if text_only else "".join(self.tables.tokens[index] for index in segment.ids.reshape(-1))
-
-    def _loose_string(self, ids: Ids, text_only: bool) -> str:
-        is_byte = (ids >= self.tables.byte_ids.start) & (ids < self.tables.byte_ids.stop)
-        parts: list[str] = []
-        for run in np.split(ids, np.flatnonzero(np.diff(is_byte)) + 1) if len(ids) else []:
-            if self.tables.byte_ids.start <= run[0] < self.tables.byte_ids.stop:
-                parts.append(decode_text(run, self.tables))
-            elif not text_only:
-                parts += [self.tables.tokens[index] for index in run]
-        return "".join(parts)
-
-
-def _one_stream(array: Any, context_size: int) -> tuple[Ids, bool]:
-    """Return a stream (L,), or rows (L, N) and True."""
-    if not isinstance(array, list) and array.ndim == 2 and array.shape[1] == context_size:
-        return array, True
-    if not isinstance(array, list) and (array.ndim == 1 or (array.ndim == 2 and len(array) == 1)):
-        return array.reshape(-1), False
-    shape = f"{len(array)} streams" if isinstance(array, list) else f"shape {array.shape}"
-    raise ValueError(
-        f"ids must be one stream (L,) or context rows (L, {context_size}), got {shape}: decode one by one"
-    )
-
-
-def _read_rows(rows: Ids, tables: Vocabulary, newest_cell: int) -> Ids:
-    """Return the tokens that context rows (L, N) have read, padding left out.
-
-    A row of nothing but padding opens a segment: what was read before it is the end mark of the one before.
-    """
-    filled = np.flatnonzero((rows != tables.pad_id).any(-1))
-    if not filled.size:
-        return rows[:0, newest_cell]
-    rows = rows[filled[0] : filled[-1] + 1]
-    opens = (rows == tables.pad_id).all(-1)
-    return np.where(opens, tables.segment_end_id, rows[:, newest_cell])
-
 
 def _check_vocab_file(vocab_file: str | None, vocab: dict[str, int]) -> None:
     if vocab_file is None:
@@ -446,79 +382,6 @@ def _check_vocab_file(vocab_file: str | None, vocab: dict[str, int]) -> None:
         raise ValueError(
             f"{vocab_file} does not match the tokenizer's tables ({len(saved)} ids, {len(vocab)}): {different}"
         )
-
-
-def _to_example(segments: list[Segment], rule: ContextRule) -> dict[str, Any]:
-    ids, shapes = flatten(segments)
-    rows = rule.gather(ids, shapes, 0, len(ids), pad_id=0)
-    return {"input_ids": rows, "labels": ids, "attention_mask": np.ones(len(ids), np.int64)}
-
-
-def _split_batch(inputs: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
-    lists = {name: value for name, value in inputs.items() if isinstance(value, list | tuple)}
-    if not lists:
-        return [inputs], False
-    lengths = {name: len(value) for name, value in lists.items()}
-    scalars = [name for name, value in inputs.items() if value is not None and name not in lists]
-    if len(set(lengths.values())) > 1 or scalars or 0 in lengths.values():
-        raise ValueError(f"a batch needs lists of one length >= 1 for all that is given, got {lengths} and {scalars}")
-    size = next(iter(lengths.values()))
-    return [{name: lists[name][n] if name in lists else None for name in inputs} for n in range(size)], True
-
-
-def _examples_of(encoded: Any, context_size: int) -> tuple[list[dict[str, Any]], bool]:
-    if isinstance(encoded, Mapping):
-        rows = encoded["input_ids"]
-        is_single = len(rows) > 0 and np.ndim(rows[0]) == 1
-        count = 1 if is_single else len(rows)
-        examples = [{k: _to_numpy(v if is_single else v[n]) for k, v in encoded.items()} for n in range(count)]
-    else:
-        is_single, examples = False, [{k: _to_numpy(v) for k, v in example.items()} for example in encoded]
-    for example in examples:
-        if example["input_ids"].ndim != 2 or example["input_ids"].shape[1] != context_size:
-            raise ValueError(f"input_ids must be (L, {context_size}), got shape {example['input_ids'].shape}")
-        example.setdefault("attention_mask", np.ones(len(example["input_ids"]), np.int64))
-    return examples, not is_single
-
-
-def _cuts(truncation: bool | str | None) -> bool:
-    names = {"longest_first": True, "do_not_truncate": False}
-    if isinstance(truncation, str) and truncation not in names:
-        raise ValueError(f"truncation must be a bool or one of {sorted(names)}, got {truncation!r}")
-    return names[truncation] if isinstance(truncation, str) else bool(truncation)
-
-
-def _padded_length(
-    padding: bool | str | PaddingStrategy, lengths: list[int], max_length: int | None, multiple: int | None
-) -> int | None:
-    strategy = {True: "longest", False: "do_not_pad"}[padding] if isinstance(padding, bool) else str(padding)
-    strategy = strategy.rsplit(".", 1)[-1].lower()
-    if strategy == "do_not_pad":
-        return None
-    if strategy not in ("longest", "max_length") or (strategy == "max_length" and max_length is None):
-        raise ValueError(f"padding must be a bool, 'longest', or 'max_length' with max_length, got {padding!r}")
-    target = max(lengths) if strategy == "longest" else int(max_length or 0)
-    target = -(-target // multiple) * multiple if multiple else target
-    if target < max(lengths):
-        raise ValueError(f"an example of {max(lengths)} positions does not fit in {target}: pass truncation=True")
-    return target
-
-
-def _pad_rows(rows: Any, count: int, fill: int, *, left: bool) -> Any:
-    rows = rows.astype(np.int64) if rows.dtype.kind in "iub" else rows
-    blank = np.full((count, *rows.shape[1:]), fill, rows.dtype)
-    return np.concatenate([blank, rows] if left else [rows, blank]) if count else rows
-
-
-def _to_numpy(value: Any) -> Any:
-    if hasattr(value, "detach"):
-        return value.detach().cpu().numpy()
-    if isinstance(value, list | tuple) and value and np.ndim(value[0]) >= 1:
-        sizes = {len(row) for row in value}
-        return (
-            np.stack([np.asarray(_to_numpy(row)) for row in value]) if len(sizes) == 1 else list(map(_to_numpy, value))
-        )
-    return np.asarray(value)
 
 
 if not is_copy(__name__):
