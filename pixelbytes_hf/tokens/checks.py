@@ -29,8 +29,8 @@ def index_ids(name: str, ids: Ids, part: range) -> NDArray[np.int64]:
         >>> index_ids("level", np.array([113, 115]), range(113, 151)).tolist()
         [0, 2]
     """
-    ids = np.asarray(ids, np.int64)
-    outside = ids[(ids < part.start) | (ids >= part.stop)]
+    index: NDArray[np.int64] = np.asarray(ids, np.int64) - part.start
+    outside = index[(index < 0) | (index >= len(part))]
     if outside.size:
-        raise ValueError(f"{name} ids must be in {part}, got {int(outside[0])}")
-    return ids - part.start
+        raise ValueError(f"{name} ids must be in {part}, got {int(outside[0]) + part.start}")
+    return index
