@@ -1,25 +1,25 @@
 """Control signals as a stream that a model reads and predicts, many sequences side by side, one token after another.
 
-Signals are the levels of an audio segment with a channel each. The rows that the model reads are those of
-`grid.gather_context`, made on the way: the token just before, and that of the same channel one sample before.
+Signals are the amplitude levels of an audio segment with a channel each. The contexts that the model reads are those
+of `gather_context`, made on the way: the token just before, and that of the same channel one sample before.
 
 Shapes: B sequences, T samples, C channels, K levels.
 """
 
 import copy
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..pretrained.sequence_model import SteppingModel
 from ..tokens.level_codec import decode_levels, encode_levels
 from ..tokens.six_cells import CONTEXT_SIZE, NEIGHBOURS, NEW_TOKEN_CELL, Offset
 from ..tokens.vocabulary import Vocabulary
 
 SAME_CHANNEL_CELL = NEIGHBOURS.index(Offset(-1, 0, 0))
-Readout = Literal["mean", "mode"]
 Floats = NDArray[np.float64]
 
 
@@ -27,7 +27,7 @@ class SignalStream:
     """A batch of signals that a model reads and predicts, one token after another.
 
     Args:
-        model: In evaluation mode; it reads rows of six cells.
+        model: In evaluation mode; it reads contexts of six cells.
         num_channels: C.
         vocabulary: The tables.
 
@@ -35,13 +35,12 @@ class SignalStream:
         ValueError: If the model's contexts have another size.
     """
 
-    def __init__(self, model: Any, num_channels: int, vocabulary: Vocabulary) -> None:
+    def __init__(self, model: SteppingModel, num_channels: int, vocabulary: Vocabulary) -> None:
         """Begin an empty segment."""
         if model.config.context_size != CONTEXT_SIZE:
             raise ValueError(f"model must read contexts of {CONTEXT_SIZE} cells, got {model.config.context_size}")
         self.model, self.num_channels, self.vocabulary = model, num_channels, vocabulary
         self.cache = model.new_cache()
-        self.levels = torch.tensor(vocabulary.levels, dtype=torch.float64)
         self._ids: list[Tensor] = []
         self._remainder: Any = 0.0
 
@@ -80,28 +79,23 @@ class SignalStream:
         if len(self._ids) >= self.num_channels:
             row[:, SAME_CHANNEL_CELL] = self._ids[-self.num_channels]
         logits = self.model.step(row.to(self.model.device), self.cache)
-        logits = logits[:, None] if self.model.objective.predicted_cells == 1 else logits[:, None, :, :]
-        return self._level_probabilities(self.model.objective.new_token_logits(logits))[:, 0]
+        return self._level_probabilities(self.model.objective.new_token_logits(logits[:, None]))[:, 0]
 
     def push(self, ids: NDArray[np.integer[Any]]) -> None:
         """Append a token to every sequence, (B,)."""
         self._ids.append(torch.from_numpy(ids.astype(np.int64)))
 
-    def choose(self, probabilities: Tensor, readout: Readout) -> NDArray[np.int64]:
-        """Return the level ids (B,) that probabilities (B, K) stand for.
+    def tell(self, ids: NDArray[np.integer[Any]]) -> None:
+        """Append a token that is given, (B,), whatever was expected of it."""
+        self.expect(len(ids))
+        self.push(ids)
 
-        Args:
-            probabilities: Of the levels.
-            readout: ``mode``, the likeliest level; or ``mean``, the level nearest to the mean, to which is added what
-                the rounding before left over: a signal that creeps by less than half a level step would else stand.
+    def choose(self, probabilities: Tensor) -> NDArray[np.int64]:
+        """Return the level ids (B,) nearest to the means of probabilities (B, K).
 
-        Raises:
-            ValueError: If `readout` is neither.
+        What the rounding before left over is added: a signal that creeps by less than half a level step would else
+        stand.
         """
-        if readout not in get_args(Readout):
-            raise ValueError(f"readout must be one of {get_args(Readout)}, got {readout!r}")
-        if readout == "mode":
-            return probabilities.argmax(-1).numpy() + self.vocabulary.level_ids.start
         wanted = expected_amplitudes(probabilities, self.vocabulary) + self._remainder
         ids = to_ids(wanted, self.vocabulary)
         self._remainder = wanted - to_amplitudes(ids, self.vocabulary)

@@ -6,12 +6,14 @@ from typing import Any, Protocol
 
 import torch
 
-from ..generation.sequence_model import SequenceModel
+from ..objectives.objective import Objective
+from ..pretrained.sequence_model import SequenceModel
 
 
 class ScoredModel(SequenceModel, Protocol):
     """A model whose tokens can be scored; `aPxBySequenceModel` is one."""
 
+    objective: Objective
     training: bool
 
     @property

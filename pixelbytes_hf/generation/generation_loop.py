@@ -18,6 +18,7 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.generation.utils import GenerateDecoderOnlyOutput
 
 from ..mixers.mixer_properties import is_recurrent
+from ..pretrained.sequence_model import SteppingModel
 from ..pretrained.transformers_versions import STATE_NAME
 from ..tokens.contexts import ContextRule
 from .canvas import Canvas, ContextSource, Grammar, Prompt
@@ -25,7 +26,6 @@ from .grammar import FreeGrammar, LayoutGrammar
 from .layout import Layout
 from .sampling import Records, Sampler
 from .segment_grammar import LegalIds
-from .sequence_model import SteppingModel
 
 
 @dataclass

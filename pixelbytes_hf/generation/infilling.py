@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..objectives.parallel_decoding import Draft, ParallelSampling
+from ..pretrained.sequence_model import SequenceModel
 from ..tokens.contexts import context_rule
 from ..tokens.grid import Ids, Segment, audio_segment, flatten, image_segment, text_segment
 from ..tokens.parsing import parse
@@ -19,7 +20,6 @@ from ..tokens.places import Mask
 from ..tokens.stacking import stack_padded
 from ..tokens.vocabulary import IGNORE_INDEX, Vocabulary
 from .layout import Audio, Image, Layout, SegmentLayout
-from .sequence_model import SequenceModel
 
 
 @torch.no_grad()

@@ -82,18 +82,31 @@ def test_next_states_are_expected_from_the_past_alone(model, signals):
 
 
 def test_simulation_never_looks_at_later_states(model, signals):
-    found = simulate_states(model, signals, TABLES, num_known=4, readout="mode")
-    assert found.shape == (3, 8) and set(found.ravel()) <= set(LEVELS)
+    found = simulate_states(model, signals, TABLES, num_known=4)
+    assert found.shape == (3, 8)
     hidden = signals.copy()
     hidden[:, 4:, 1] = 0.0
-    assert np.array_equal(simulate_states(model, hidden, TABLES, num_known=4, readout="mode"), found)
+    assert np.array_equal(simulate_states(model, hidden, TABLES, num_known=4), found)
     hidden[:, 4:, 0] *= -1
-    assert not np.array_equal(simulate_states(model, hidden, TABLES, num_known=4, readout="mode"), found)
+    assert not np.array_equal(simulate_states(model, hidden, TABLES, num_known=4), found)
 
 
-def test_simulation_equals_generate_with_given_actions(model, signals):
-    found = simulate_states(model, signals, TABLES, num_known=4, readout="mode")
-    for record, states in zip(to_ids(signals, TABLES), found, strict=True):
+@pytest.fixture
+def greedy(monkeypatch):
+    """Let streams take the likeliest level; returns those that were taken."""
+    taken = []
+
+    def choose(stream, probabilities):
+        taken.append(probabilities.argmax(-1).numpy() + TABLES.level_ids.start)
+        return taken[-1]
+
+    monkeypatch.setattr(SignalStream, "choose", choose)
+    return taken
+
+
+def test_simulation_equals_generate_with_given_actions(model, signals, greedy):
+    simulate_states(model, signals, TABLES, num_known=4)
+    for record, states in zip(to_ids(signals, TABLES), np.stack(greedy, axis=1), strict=True):
         prompt = record[:4]
         rows = gather_context(audio_segment(prompt, TABLES).ids, pad_id=0)[: prompt.size].astype(np.int64)
         tokens = model.generate(
@@ -105,7 +118,7 @@ def test_simulation_equals_generate_with_given_actions(model, signals):
         )
         generated = tokens[0, : record.size].view(-1, 2).numpy()
         assert np.array_equal(generated[:, 0], record[:, 0])
-        assert np.array_equal(to_amplitudes(generated[4:, 1], TABLES), states)
+        assert np.array_equal(generated[4:, 1], states)
 
 
 class Recorder:
@@ -120,10 +133,11 @@ class Recorder:
         return self.state
 
 
+@pytest.mark.usefixtures("greedy")
 def test_steering_gives_levels_and_reads_states_and_errors(model, rng):
     setpoints = rng.uniform(-0.5, 0.5, (2, 5))
     plants = [Recorder(), Recorder()]
-    actions, states = steer(model, plants, setpoints, TABLES, readout="mode")
+    actions, states = steer(model, plants, setpoints, TABLES)
     assert np.array_equal(actions, [plant.actions for plant in plants])
     assert (actions[:, 0] == 0).all() and set(actions.ravel()) <= set(LEVELS)
     assert np.allclose(states, 0.3 * actions.cumsum(1))
@@ -160,14 +174,12 @@ def test_steering_by_prediction_reaches_the_setpoint_with_a_model_that_knows(mon
         return np.stack([plant.state + 0.3 * np.linspace(-1, 1, 29) for plant in plants])
 
     monkeypatch.setattr("pixelbytes_hf.control.tasks._try_actions", answers)
-    actions, states = steer_by_prediction(make_model(), plants, setpoints, TABLES, haste=0.5)
+    actions, states = steer_by_prediction(make_model(), plants, setpoints, TABLES)
     assert np.array_equal(actions, [plant.actions for plant in plants])
     assert np.abs(states[:, -1] - setpoints[:, -1]).max() <= 0.25  # a step of these coarse levels
-    with pytest.raises(ValueError, match="haste"):
-        steer_by_prediction(make_model(), plants, setpoints, TABLES, haste=0.0)
 
 
-def test_mean_readout_takes_the_nearest_level():
+def test_the_level_nearest_to_the_mean_is_taken():
     probabilities = torch.zeros(2, len(LEVELS), dtype=torch.float64)
     probabilities[0, [0, 8]] = 0.5
     probabilities[1, [4, 6, 7]] = torch.tensor([0.4, 0.3, 0.3], dtype=torch.float64)
@@ -175,10 +187,7 @@ def test_mean_readout_takes_the_nearest_level():
     stream = SignalStream(make_model(), 2, TABLES)
     probabilities[1] = 0
     probabilities[1, [4, 6]] = torch.tensor([0.4, 0.6], dtype=torch.float64)
-    assert to_amplitudes(stream.choose(probabilities, "mean"), TABLES).tolist() == [0.0, 0.25]
-    assert to_amplitudes(stream.choose(probabilities, "mode"), TABLES).tolist() == [-1.0, 0.5]
-    with pytest.raises(ValueError, match="readout"):
-        stream.choose(probabilities, "median")
+    assert to_amplitudes(stream.choose(probabilities), TABLES).tolist() == [0.0, 0.25]
 
 
 def make_arx_signals(rng, order, num_samples=60):

@@ -1,18 +1,16 @@
-"""What generation and evaluation ask of a model; `aPxBySequenceModel` is one."""
+"""What generation, control and evaluation ask of a model; `aPxBySequenceModel` is one."""
 
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from ..objectives.objective import Objective
-
 
 class SequenceModel(Protocol):
     """A model that predicts the token at every position from contexts."""
 
     config: Any
-    objective: Objective
+    objective: Any
 
     @property
     def device(self) -> torch.device:
