@@ -67,6 +67,7 @@ _REGISTERED_BY = (
     ("transformers.models.auto.processing_auto", f"{_FAMILY}.processing_pixelbytes"),
     ("transformers.models.auto.tokenization_auto", f"{_FAMILY}.tokenization_pixelbytes"),
     (f"{__name__}.{_FAMILY}.tokenization_pixelbytes", f"{_FAMILY}.tokenization_first"),
+    ("transformers.pipelines", f"{_FAMILY}.pipeline_pixelbytes"),
 )
 _NEEDED = (f"{__name__}.", "transformers.modeling_layers")
 # what a star brings: not the names that `datasets`, PIL and others have too

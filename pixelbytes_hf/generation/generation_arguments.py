@@ -1,5 +1,6 @@
 """The arguments of `generate()` and `infill()`: which of several that mean the same counts, and what is refused."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,7 +28,9 @@ def choose_one(**given: Any) -> Any:
 
 def choose_generator(generator: torch.Generator | None, seed: int | None, device: Any) -> torch.Generator | None:
     """Return the source of randomness that was given, or one made from a seed; None is torch's global one."""
-    return choose_one(generator=generator, seed=None if seed is None else torch.Generator(device).manual_seed(seed))
+    # numpy's integers are integers
+    made = None if seed is None else torch.Generator(device).manual_seed(operator.index(seed))
+    return choose_one(generator=generator, seed=made)
 
 
 def choose_layouts(

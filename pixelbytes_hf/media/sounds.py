@@ -153,9 +153,11 @@ def write_sound(
     soundfile = _import_soundfile()
     if sound.array.ndim != 2 or not sound.array.size or not np.isfinite(sound.array).all():
         raise ValueError(f"sound must be non-empty finite samples (T, C), got shape {sound.array.shape}")
+    if sound.sampling_rate_hz != (rate_hz := int(sound.sampling_rate_hz)):
+        raise ValueError(f"a file's sampling rate must be a whole number of Hz, got {sound.sampling_rate_hz}")
     target = target if hasattr(target, "write") else os.fspath(target)
     try:
-        soundfile.write(target, sound.array, sound.sampling_rate_hz, format=file_format, subtype=subtype)
+        soundfile.write(target, sound.array, rate_hz, format=file_format, subtype=subtype)
     except soundfile.LibsndfileError as error:
         channels, rate = sound.array.shape[1], sound.sampling_rate_hz
         raise ValueError(

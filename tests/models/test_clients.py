@@ -11,6 +11,7 @@ from pixelbytes_hf import (
     PixelBytesLSTMConfig,
     aPxBySequenceModel,
 )
+from pixelbytes_hf.media.sounds import Sound, read_sound, write_sound
 
 LLAMA = {"model_type": "llama", "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 32}
 
@@ -74,6 +75,66 @@ def test_peft_in_the_trainer(tokenizer, tmp_path):
     result = Trainer(model, args, train_dataset=windows, data_collator=WindowCollator()).train()
     assert np.isfinite(result.training_loss)
     assert (tmp_path / "checkpoint-2" / "adapter_config.json").is_file()
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_text_generation_shows_the_prompt_once_and_what_follows(tokenizer, skip):
+    model = make_model()
+    inputs = tokenizer(text="a red beast", return_tensors="pt")
+    with torch.no_grad():
+        made = model.generate(inputs["input_ids"], max_new_tokens=6, do_sample=False)
+    expected = tokenizer.decode(made[0], skip_special_tokens=True)
+    generate = pipeline("text-generation", model=model, tokenizer=tokenizer)
+    [answer] = generate("a red beast", max_new_tokens=6, do_sample=False)
+    assert answer["generated_text"] == expected and expected.startswith("a red beast")
+    [rest] = generate("a red beast", max_new_tokens=6, do_sample=False, return_full_text=False)
+    assert "a red beast" + rest["generated_text"] == expected
+    assert tokenizer.decode(inputs["input_ids"][0], skip_special_tokens=skip) == "a red beast"
+
+
+def test_tokenizer_takes_what_transformers_passes_and_refuses_what_it_has_not(tokenizer):
+    plain = tokenizer(text="hi")
+    for name in ("return_token_type_ids", "return_length", "return_special_tokens_mask", "return_offsets_mapping"):
+        assert tokenizer(text="hi", **{name: False}) == tokenizer(text="hi", **{name: None}) == plain
+        with pytest.raises(ValueError, match=f"{name} must be None or False"):
+            tokenizer(text="hi", **{name: True})
+    assert "attention_mask" not in tokenizer(text="hi", return_attention_mask=False)
+    assert tokenizer(text="hi", return_attention_mask=True) == plain
+    with pytest.raises(TypeError, match="no option return_tensor"):
+        tokenizer(text="hi", return_tensor="pt")
+
+
+def test_encode_pads_with_the_pad_id(tokenizer):
+    ids = tokenizer.encode("hi", padding="max_length", max_length=6)
+    assert len(ids) == 6 and ids.count(tokenizer.pad_token_id) == 3
+    assert tokenizer.encode("hi", padding="max_length", max_length=6, return_tensors="pt")[0].tolist() == ids
+
+
+def test_use_leaves_the_tokenizers_hash_alone(tokenizer):
+    from datasets.fingerprint import Hasher
+
+    fresh = ActionPixelBytesTokenizer()
+    before = Hasher.hash(fresh)
+    inputs = fresh(text=["a red beast", "hi"], image=[np.zeros((2, 2, 3), np.uint8)] * 2, padding=True)
+    fresh.decode(inputs["labels"][0])
+    fresh.get_vocab()
+    assert Hasher.hash(fresh) == before
+
+
+def test_a_column_of_datasets_is_a_batch_and_numpys_integers_are_integers(tokenizer, tmp_path):
+    from datasets import Dataset
+
+    data = Dataset.from_dict({"text": ["a", "hi"]})
+    assert tokenizer(text=data["text"]) == tokenizer(text=["a", "hi"])
+    inputs = tokenizer(text="hi", return_tensors="pt")
+    draws = [
+        make_model().generate(**inputs, max_new_tokens=4, do_sample=True, seed=kind(3)) for kind in (int, np.int64)
+    ]
+    assert torch.equal(*draws)
+    write_sound(Sound(np.zeros((4, 1)), 8000.0), tmp_path / "a.wav")
+    assert read_sound(tmp_path / "a.wav").sampling_rate_hz == 8000
+    with pytest.raises(ValueError, match=r"whole number of Hz, got 8000\.5"):
+        write_sound(Sound(np.zeros((4, 1)), 8000.5), tmp_path / "b.wav")
 
 
 def test_feature_extraction_gives_a_vector_a_position(tokenizer):

@@ -15,6 +15,13 @@ from ...tokens.grid import Segment, flatten
 from ...tokens.record import SegmentInfo
 
 Example = dict[str, Any]
+# what transformers' tokenizers can be asked for, and this one has nothing to answer
+_IDLE_OPTIONS = frozenset(
+    [
+        *("is_split_into_words", "return_length", "return_offsets_mapping", "return_overflowing_tokens"),
+        *("return_special_tokens_mask", "return_token_type_ids", "stride", "verbose"),
+    ]
+)
 
 
 class PixelBytesEncoding(BatchEncoding):
@@ -40,13 +47,33 @@ class PixelBytesEncoding(BatchEncoding):
         self.segments = state["segments"]
 
 
+def refuse_options(options: Mapping[str, Any]) -> None:
+    """Make sure that options of transformers' tokenizers which have no meaning here ask for nothing.
+
+    Raises:
+        TypeError: If an option is unknown.
+        ValueError: If one asks for something.
+    """
+    if unknown := sorted(options.keys() - _IDLE_OPTIONS):
+        raise TypeError(f"the tokenizer has no option {', '.join(unknown)}")
+    if asked := sorted(name for name, value in options.items() if value not in (None, False, 0)):
+        raise ValueError(
+            f"{', '.join(asked)} must be None or False: the tokenizer returns contexts, labels and a mask"
+        )
+
+
 def split_batch(inputs: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
     """Return the inputs of each record, and whether any was a list.
 
     Raises:
         ValueError: If lists differ in length, or what is given is a list in part only.
     """
-    lists = {name: value for name, value in inputs.items() if isinstance(value, list | tuple)}
+    # a column of `datasets` is a sequence too
+    lists = {
+        name: list(value)
+        for name, value in inputs.items()
+        if isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    }
     if not lists:
         return [inputs], False
     lengths = {name: len(value) for name, value in lists.items()}

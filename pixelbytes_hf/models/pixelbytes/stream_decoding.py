@@ -33,6 +33,15 @@ def one_stream(array: Any, context_size: int) -> tuple[Ids, bool]:
     )
 
 
+def is_contexts(array: Any, context_size: int, pad_id: int) -> bool:
+    """Return whether an array is the contexts (L, N) of a stream, and not a batch of streams of N ids.
+
+    Before its first token a record has nothing: the first context is padding alone, which no stream is.
+    """
+    is_table = not isinstance(array, list) and array.ndim == 2 and array.shape[1] == context_size and len(array) > 0
+    return is_table and bool((array[0] == pad_id).all())
+
+
 def tokens_of_rows(rows: Ids, tables: Vocabulary, newest_cell: int) -> Ids:
     """Return the tokens that context rows (L, N) have read, padding left out.
 

@@ -35,13 +35,14 @@ from .batch_encoding import (
     examples_of,
     pad_examples,
     padded_length,
+    refuse_options,
     split_batch,
     to_encoding,
     to_numpy,
 )
 from .configuration_pixelbytes import PixelBytesConfig
 from .family_code import TOKENIZER_CLASSES, write_family_code
-from .stream_decoding import one_stream, string_of_ids, string_of_stream, strip_padded, tokens_of_rows
+from .stream_decoding import is_contexts, one_stream, string_of_ids, string_of_stream, strip_padded, tokens_of_rows
 
 
 class ActionPixelBytesTokenizer(PreTrainedTokenizer):
@@ -177,7 +178,9 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         pad_to_multiple_of: int | None = None,
         padding_side: str | None = None,
         return_tensors: str | None = None,
+        return_attention_mask: bool | None = None,
         add_special_tokens: bool = True,
+        **options: Any,
     ) -> PixelBytesEncoding:
         """Encode one record, or a batch if any of `text`, `image`, `audio` is a list.
 
@@ -195,7 +198,9 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
             pad_to_multiple_of: Round the padded length up to a multiple of this.
             padding_side: "left" or "right", in place of the tokenizer's.
             return_tensors: "np", "pt", or None for lists.
-            add_special_tokens: Accepted for callers that pass it; end marks are part of the grid and always there.
+            return_attention_mask: False leaves the mask out.
+            add_special_tokens: Accepted for callers that pass it; separators are part of the grid and always there.
+            options: Other options of transformers' tokenizers, accepted where they ask for nothing (None or False).
 
         Returns:
             ``input_ids`` (L, N), ``labels`` (L,), ``attention_mask`` (L,); with a leading B in a batch or with
@@ -205,6 +210,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
             ValueError: If nothing is given, lists differ in length, an input is malformed, or a record is over the
                 limits; says how many tokens it would take.
         """
+        refuse_options(options)
         if text_pair is not None or text_target is not None or text_pair_target is not None:
             raise ValueError("text_pair and text_target are not supported: a record has one text")
         records, is_batch = split_batch({"text": text, "image": image, "audio": audio})
@@ -222,6 +228,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
             max_length=max_length,
             pad_to_multiple_of=pad_to_multiple_of,
             padding_side=padding_side,
+            return_attention_mask=return_attention_mask,
             return_tensors=return_tensors,
         )
         if not is_batch and return_tensors is None:
@@ -285,11 +292,15 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         return to_encoding(columns, return_tensors, is_batch=is_batch)
 
     def encode(self, text: str, **kwargs: Any) -> Any:  # type: ignore[override]
-        """Return the token stream of a text, end mark included, (L,); `kwargs` as in `__call__`.
+        """Return the token stream of a text, separator included, (L,), or (1, L) with `return_tensors`.
 
-        With `return_tensors`, an array or tensor (1, L).
+        Padding is the pad id, unlike in labels; `kwargs` as in `__call__`.
         """
-        return self(text=text, **kwargs)["labels"]
+        ids = self(text=text, **kwargs)["labels"]
+        if isinstance(ids, list):
+            return [self.pad_token_id if each == IGNORE_INDEX else each for each in ids]
+        ids[ids == IGNORE_INDEX] = self.pad_token_id
+        return ids
 
     def decode(  # type: ignore[override]
         self, token_ids: Any, skip_special_tokens: bool = False, **kwargs: Any
@@ -297,11 +308,13 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         """Return a stream as one string: text as text, pixels and levels as their token strings.
 
         Args:
-            token_ids: (L,) ids, or a batch (B, L) of streams, as `generate` returns it.
+            token_ids: (L,) ids, a batch (B, L) of streams, as `generate` returns it, or the contexts (L, N) of one.
             skip_special_tokens: Leave padding, pixels and levels out: only text remains.
             kwargs: Accepted for callers that pass tokenizers' other options.
         """
         array = to_numpy(token_ids)
+        if is_contexts(array, self.context_size, self.pad_token_id):
+            array = tokens_of_rows(array, self.tables, self.rule.newest_cell)
         if isinstance(array, list) or array.ndim == 2:
             return [self.decode(row, skip_special_tokens=skip_special_tokens) for row in array]
         array = np.atleast_1d(array)
