@@ -17,7 +17,7 @@ test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
 
 slow: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m "slow and not gpu"
+	$(BIN)/python -m pytest -m slow
 
 # slow tests in virtual environments of their own, made from the package index; skipped where none is reached
 index: $(VENV)/installed-test

@@ -13,7 +13,7 @@ PACKAGES = ("pixelbytes_hf", "dataset_builder")
 INDEX = "modules.md"
 INTRODUCTION = """# Rooms and modules
 
-A room of `pixelbytes_hf` imports from itself and from the rooms left of the bar before it, which
+`|` separates floors: a room of `pixelbytes_hf` imports only itself and rooms of earlier floors, which
 `tests/test_architecture.py` checks:
 
 ```text

@@ -3,7 +3,7 @@
     python lone_loading.py REQUEST.json REPLY.json
 
 The request lists checkpoints, each with ``place`` (folder or Hub name) and ``options`` of `from_pretrained`; the reply
-says of each where its classes came from, and what it computed from the same inputs as `expected` in `test_hub`.
+says of each where its classes came from, and what it computed from the same inputs as `expected` in `test_push`.
 """
 
 import json

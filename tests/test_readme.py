@@ -65,6 +65,13 @@ def test_scripts_of_the_pages_exist():
     assert all((ROOT / name).is_file() for name in scripts)
 
 
+def test_tests_that_pages_name_exist():
+    pages = [*PAGES.values(), (ROOT / "RESULTS.md").read_text(encoding="utf-8")]
+    pages += [path.read_text(encoding="utf-8") for path in (ROOT / "examples").rglob("*.yaml")]
+    named = set(re.findall(r"\btests/[\w/]+\.py", "".join(pages)))
+    assert len(named) >= 8 and all((ROOT / name).is_file() for name in named)
+
+
 def test_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text()
     targets = {target for page in PAGES.values() for target in re.findall(r"(?:^|`)make ([a-z]+)", page, re.MULTILINE)}

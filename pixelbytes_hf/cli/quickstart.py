@@ -29,7 +29,7 @@ def run_quickstart(out: str | Path, *, seed: int = 0) -> str:
 
     Args:
         out: Folder to make. Afterwards it holds ``creature.gif``, ``cry.wav``, ``description.txt``,
-            ``contact_sheet.png``, ``curves.png``, ``metrics.json``, the corpus and the run.
+            ``contact_sheet.png``, ``cries.png``, ``curves.png``, ``metrics.json``, the corpus and the run.
         seed: Of the corpus, the training and the generation.
 
     Returns:

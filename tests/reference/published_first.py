@@ -1,6 +1,6 @@
 """The first approach's own behaviour where ours differs because it is wrong: for parity with its outputs only.
 
-Nothing in the package uses it. The right ways are `contexts` (windows, in a batch and in steps), `window_ends`
+Nothing in the package uses it. The right ways are `contexts` (windows, in a batch and in steps), `last_token_windows`
 (windows to train on) and `PixelBytesTokenizer.decode_modalities`.
 
 Shapes: L tokens, H rows, W columns.

@@ -57,8 +57,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         scaling: How sounds are scaled to [-1, 1]: ``min-max`` (paper), ``peak`` or ``none``.
         sampling_rate_hz: Rate that sounds are resampled to before slicing; None leaves them (paper).
         context_size: Cells of a row of `input_ids`, one of `contexts.CONTEXT_RULES`; by default the paper's six.
-        limits: What media and records may hold, as `MediaLimits` or its fields; a matter of the machine that reads, so
-            that it is not saved.
+        limits: What media and records may hold, as `MediaLimits` or its fields; not saved.
         vocab_file: Set by `from_pretrained`; checked against the tables.
 
     Raises:
