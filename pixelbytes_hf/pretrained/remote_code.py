@@ -1,7 +1,7 @@
 """Whether this code is the installed package or a checkpoint's own copy of it, which transformers loaded.
 
-A checkpoint on the Hub carries the files that load it (`exported_code`); transformers imports them under a package name
-of their own. Such a copy must not answer for other checkpoints, whose copies may differ, so it registers no class of a
+A checkpoint on the Hub carries the files that load it (`exported_code`); transformers imports them under a name of
+their own. Such a copy must not answer for other checkpoints, whose copies may differ, so it registers no class of a
 model.
 """
 

@@ -1,7 +1,7 @@
 """Publishing a run: a folder that anyone can load, with this package or without it, sent to the Hub in one commit.
 
-The folder holds weights, configuration, tokenizer, processor, their code (`family_code`), what was measured, samples and
-the card. One repository may hold many checkpoints, each in a subfolder with a card of its own.
+The folder holds weights, configuration, tokenizer, processor, their code (`family_code`), what was measured, samples
+and the card. One repository may hold many checkpoints, each in a subfolder with a card of its own.
 """
 
 import re
