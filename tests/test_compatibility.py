@@ -15,8 +15,9 @@ from tiny_training import assert_same_weights, run, weights
 from pixelbytes_hf import Audio, Image
 from pixelbytes_hf.cli.main import main
 from pixelbytes_hf.models.pixelbytes.family_code import write_family_code
+from pixelbytes_hf.pretrained.json_files import read_json
 from pixelbytes_hf.publishing.export import write_checkpoint
-from pixelbytes_hf.runs.files import read_json, write_json
+from pixelbytes_hf.runs.files import write_json
 from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.training.presets import get_preset
 from pixelbytes_hf.training.settings import OLD_NAMES, rename_settings

@@ -23,7 +23,8 @@ from ..data.corpus import TokenCorpus
 from ..data.tokenize_dataset import COLUMNS, tokenize_dataset
 from ..evaluation.evaluation import evaluate_baselines, write_results
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
-from ..runs.files import find_differences, read_json, write_json
+from ..pretrained.json_files import read_json
+from ..runs.files import find_differences, write_json
 from ..training.builders import build_tokenizer
 from ..training.presets import Preset, get_preset
 from .report import write_report

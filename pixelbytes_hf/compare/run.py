@@ -21,7 +21,7 @@ from ..data.corpus import TokenCorpus
 from ..evaluation.continuations import evaluate_continuations
 from ..evaluation.evaluation import evaluate_model, write_results
 from ..models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
-from ..runs.files import read_json
+from ..pretrained.json_files import read_json
 from ..runs.versions import describe_versions
 from ..training.builders import build_tokenizer
 from ..training.checkpoints import find_newest_complete

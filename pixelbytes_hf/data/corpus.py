@@ -15,10 +15,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..pretrained.json_files import read_object, reading
 from ..tokens.grid import MODALITIES, Ids, Segment, Shape, check_ids, flatten
 from ..tokens.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
+_PART = 1 << 24  # ids that are looked at together, as they may be mapped from disk
 
 
 class Records(Protocol):
@@ -58,8 +60,13 @@ class TokenCorpus:
         """Check that the arrays fit together and index the records."""
         if ids.dtype != vocabulary.id_dtype or ids.ndim != 1:
             raise ValueError(f"ids must be a 1-D {vocabulary.id_dtype} stream, got {ids.dtype} of shape {ids.shape}")
-        if first_segments[0] != 0 or first_segments[-1] != len(segments) or (np.diff(first_segments) < 1).any():
-            raise ValueError(f"first_segments must ascend strictly from 0 to {len(segments)}, got {first_segments}")
+        if segments.ndim != 2 or segments.shape[1] != 4 or {segments.dtype.kind, first_segments.dtype.kind} != {"i"}:
+            raise ValueError(f"segments must be (S, 4) integers, got {segments.dtype} of shape {segments.shape}")
+        is_list = first_segments.ndim == 1 and first_segments.size > 0
+        if not is_list or first_segments[0] != 0 or first_segments[-1] != len(segments):
+            raise ValueError(f"first_segments must go from 0 to {len(segments)}, got {first_segments}")
+        if (np.diff(first_segments) < 1).any():
+            raise ValueError(f"first_segments must ascend strictly, got {first_segments}")
         sizes = np.concatenate([[0], np.cumsum(segments[:, 1:].astype(np.int64).prod(1))])
         if sizes[-1] != len(ids):
             raise ValueError(f"segments hold {sizes[-1]} positions, ids {len(ids)}: expected the same number")
@@ -102,9 +109,8 @@ class TokenCorpus:
         digest = hashlib.sha256(json.dumps(self.vocabulary.to_dict(), sort_keys=True).encode())
         for array in (self.first_segments.astype("<i8"), self.segments.astype("<i4")):
             digest.update(array.tobytes())
-        step = 1 << 24  # in parts, as the ids may be mapped from disk
-        for start in range(0, len(self.ids), step):
-            digest.update(self.ids[start : start + step].astype(self.ids.dtype.newbyteorder("<")).tobytes())
+        for start in range(0, len(self.ids), _PART):
+            digest.update(self.ids[start : start + _PART].astype(self.ids.dtype.newbyteorder("<")).tobytes())
         return digest.hexdigest()
 
     def record(self, index: int) -> tuple[Ids, tuple[Shape, ...]]:
@@ -144,11 +150,24 @@ class TokenCorpus:
 
         Raises:
             FileNotFoundError: If a file is missing.
-            ValueError: If a file is cut short, or of another format version.
+            ValueError: If a file is cut short, or of another format version, or holds what no record has.
         """
-        header = json.loads((Path(folder) / "corpus.json").read_text())
+        header = read_object(Path(folder) / "corpus.json", {"format_version": int, "vocabulary": dict})
         if (found := header["format_version"]) != FORMAT_VERSION:
             raise ValueError(f"{str(folder)!r} has format_version {found}, expected {FORMAT_VERSION}")
-        ids = np.load(Path(folder) / "ids.npy", mmap_mode="r")
-        segments, first_segments = (np.load(Path(folder) / f"{name}.npy") for name in ("segments", "first_segments"))
-        return cls(ids, segments, first_segments, Vocabulary.from_dict(header["vocabulary"]))
+        with reading(folder):
+            names = "ids", "segments", "first_segments"
+            # mapped, so that a size that a header only claims is compared with the file's
+            ids, segments, first_segments = (np.load(Path(folder) / f"{name}.npy", mmap_mode="r") for name in names)
+            corpus = cls(ids, np.array(segments), np.array(first_segments), Vocabulary.from_dict(header["vocabulary"]))
+            corpus._check_values()
+        return corpus
+
+    def _check_values(self) -> None:
+        """Refuse what no record has; raises ValueError."""
+        extents, size = self.segments[:, 1:], self.vocabulary.size
+        if not ((self.segments[:, 0] >= 0) & (self.segments[:, 0] < len(MODALITIES))).all() or (extents < 1).any():
+            raise ValueError(f"segments must have modalities in 0..{len(MODALITIES) - 1} and extents of at least 1")
+        for start in range(0, len(self.ids), _PART):
+            if (largest := int(self.ids[start : start + _PART].max())) >= size:
+                raise ValueError(f"ids must be in 0..{size - 1}, got {largest} after position {start}")

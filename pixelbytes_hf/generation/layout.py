@@ -10,9 +10,11 @@ at: an image of the prompt's last image's size reads as further frames of that i
 Axes: T frames or samples, H rows, W columns (separators not included), C channels.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from numbers import Integral
 from typing import Any, ClassVar, TypeAlias
 
 from ..pretrained.setting_checks import check_bound
@@ -92,7 +94,10 @@ class Audio:
             raise ValueError(f"give samples or max_samples, not both: got {self.samples} and {self.max_samples}")
         if not isinstance(self.given, Mapping | None):
             raise TypeError(f"given must be ids by channel, got {self.given!r:.100}")
-        given = {int(channel): tuple(map(int, ids)) for channel, ids in (self.given or {}).items()}
+        for ids in (self.given or {}).values():
+            if not isinstance(ids, Iterable) or not all(isinstance(value, Integral) for value in ids):
+                raise TypeError(f"given must hold lists of ids, got {ids!r:.100}")
+        given = {_channel(key): tuple(map(int, ids)) for key, ids in (self.given or {}).items()}
         object.__setattr__(self, "given", given or None)
         if given:
             self._fix_samples(given)
@@ -219,6 +224,13 @@ def _segment_from_dict(data: Mapping[str, Any]) -> SegmentLayout:
         if type(value) is int:
             check_bound(name, value)
     return made
+
+
+def _channel(key: Any) -> int:
+    """Return the number of a channel, which JSON writes as text."""
+    if not re.fullmatch(r"-?\d{1,9}", str(key)):
+        raise ValueError(f"given must name channels by number, got {key!r:.100}")
+    return int(key)
 
 
 def _to_json(segment: SegmentLayout) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from ..hub.plain_files import plain_file
 from ..models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
+from ..pretrained.json_files import read_json, read_object, reading
 from ..runs.corpus_layout import LAYOUT_NAME, load_layout
-from ..runs.files import read_json
 from ..training.resume import RECORD_NAME
 from ..training.train import HISTORY_NAME
 from .card_figures import find_figures
@@ -150,36 +150,37 @@ def gather_facts(
     if licence is None and (licence_name or licence_link):
         raise ValueError(f"licence must be given with its name and link, got {licence_name!r} and {licence_link!r}")
     folder = Path(run_folder)
-    config = select(read_json(plain_file(folder, "config.json")), _SHOWN_CONFIG)
-    records, parameters = read_records(folder), _count_weights(folder)
-    record = records[RECORD_NAME]
-    data = _describe_dataset(record, dataset)
-    measured, tables = find_figures(folder, evaluation, records, parameters)
-    for key, value in {"parameters": parameters, "objective": config["objective"]}.items():
-        if (got := measured["result"]["settings"].get(key, value)) != value:
-            raise ValueError(f"evaluation must be of the run's model, whose {key} is {value!r}, got {got!r}")
-    start = record["model"].get("start_from")
-    return CardFacts(
-        name=name,
-        repo_id=repo_id,
-        subfolder=subfolder,
-        licence=_choose_licence(data["origin"], licence, licence_name, licence_link),
-        dataset=data,
-        config=config,
-        parameters=parameters,
-        generates=not PixelBytesConfig.from_pretrained(folder).reads_targets,
-        layout=load_layout(plain_file(folder, LAYOUT_NAME).parent).to_dict(),
-        preset=None if start else closest_preset(record)[0],
-        base_model=start,
-        training={
-            **{key: record[key] for key in ("settings", "data", "versions")},
-            "threads": record.get("threads"),
-            "total": _count_training(records[HISTORY_NAME]),
-        },
-        evaluation=measured,
-        tables=tables,
-        commands=_commands(name, record, data, measured),
-    )
+    with reading(folder, names_values=True):
+        config = select(read_object(plain_file(folder, "config.json")), _SHOWN_CONFIG)
+        records, parameters = read_records(folder), _count_weights(folder)
+        record = records[RECORD_NAME]
+        data = _describe_dataset(record, dataset)
+        measured, tables = find_figures(folder, evaluation, records, parameters)
+        for key, value in {"parameters": parameters, "objective": config["objective"]}.items():
+            if (got := measured["result"]["settings"].get(key, value)) != value:
+                raise ValueError(f"evaluation must be of the run's model, whose {key} is {value!r}, got {got!r}")
+        start = record["model"].get("start_from")
+        return CardFacts(
+            name=name,
+            repo_id=repo_id,
+            subfolder=subfolder,
+            licence=_choose_licence(data["origin"], licence, licence_name, licence_link),
+            dataset=data,
+            config=config,
+            parameters=parameters,
+            generates=not PixelBytesConfig.from_pretrained(folder).reads_targets,
+            layout=load_layout(plain_file(folder, LAYOUT_NAME).parent).to_dict(),
+            preset=None if start else closest_preset(record)[0],
+            base_model=start,
+            training={
+                **{key: record[key] for key in ("settings", "data", "versions")},
+                "threads": record.get("threads"),
+                "total": _count_training(records[HISTORY_NAME]),
+            },
+            evaluation=measured,
+            tables=tables,
+            commands=_commands(name, record, data, measured),
+        )
 
 
 def _choose_licence(origin: Origin, licence: str | None, name: str | None, link: str | None) -> Json:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..evaluation.tables import TABLE_KINDS
-from ..runs.files import read_json
+from ..pretrained.json_files import read_json
 from ..training.resume import RECORD_NAME
 from ..training.train import HISTORY_NAME
 from .records import RESULT, Json, find_evaluations, select

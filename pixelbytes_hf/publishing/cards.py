@@ -12,6 +12,7 @@ from typing import Any
 
 from ..evaluation.tables import TABLE_KINDS, align_table
 from ..objectives.objectives import find_objective
+from ..pretrained.json_files import reading
 from .card_facts import CardFacts
 from .records import Json
 
@@ -30,16 +31,21 @@ def render_model_card(facts: CardFacts) -> str:
         ValueError: If a value that the card shows is missing, or the metadata cannot be read.
     """
     from huggingface_hub import ModelCard
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, StrictUndefined, TemplateError
 
     # the output is Markdown, in which HTML's escapes would show
     environment = Environment(undefined=StrictUndefined, finalize=_present, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"md": inert, "code": _code, "json": json.dumps, "number": _number, "share": _share}
     environment.filters["filled"] = _filled
     template = (files(__package__) / TEMPLATE_NAME).read_text(encoding="utf-8")
-    lines = [line.rstrip() for line in environment.from_string(template).render(asdict(facts)).strip().splitlines()]
+    try:
+        with reading("facts"):
+            rendered, metadata = environment.from_string(template).render(asdict(facts)), _metadata(facts)
+    except TemplateError as error:
+        raise ValueError(f"the card lacks a fact: {error}") from error
+    lines = [line.rstrip() for line in rendered.strip().splitlines()]
     body = "\n".join(line for n, line in enumerate(lines) if line or lines[n - 1])
-    text = f"---\n{_metadata(facts)}\n---\n\n{_TABLE.sub(_align, body)}\n"
+    text = f"---\n{metadata}\n---\n\n{_TABLE.sub(_align, body)}\n"
     ModelCard(text, ignore_metadata_errors=False)
     return text
 

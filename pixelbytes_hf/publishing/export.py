@@ -7,7 +7,8 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from ..mixers.mixers import MIXERS
 from ..models.pixelbytes.family_code import MODEL_CLASSES, PROCESSOR_CLASS, TOKENIZER_CLASSES
-from ..runs.files import read_json, write_json
+from ..pretrained.json_files import read_json
+from ..runs.files import write_json
 from ..runs.run_folder import Run
 
 

@@ -13,7 +13,7 @@ from ..evaluation.tables import TABLE_KINDS
 from ..hub.plain_files import plain_file
 from ..models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
-from ..runs.files import read_json
+from ..pretrained.json_files import read_object
 from ..training.resume import RECORD_NAME, read_record
 from ..training.settings import TrainingConfig
 from ..training.train import HISTORY_NAME
@@ -68,7 +68,8 @@ def read_records(run_folder: str | Path) -> dict[str, Json]:
     """
     folder = Path(run_folder)
     known = {**_KNOWN, **{path.name: {".*": RESULT} for path in find_evaluations(folder)}}
-    contents = {name: read_json(plain_file(folder, name)) for name in known} | {RECORD_NAME: read_record(folder)}
+    contents = {name: read_object(plain_file(folder, name)) for name in known} | {RECORD_NAME: read_record(folder)}
+    read_object(folder / HISTORY_NAME, {"train": list, "validation": list})
     records = {name: select(contents[name], inner) for name, inner in known.items()}
     if start := records[RECORD_NAME]["model"].get("start_from"):
         records[RECORD_NAME]["model"]["start_from"] = shown_start(start)

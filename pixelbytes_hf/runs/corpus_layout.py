@@ -11,8 +11,9 @@ import numpy as np
 
 from ..data.corpus import TokenCorpus
 from ..generation.layout import Audio, Image, Layout, SegmentLayout, Text
+from ..pretrained.json_files import read_object, reading
 from ..tokens.grid import MODALITIES
-from .files import read_json, write_json
+from .files import write_json
 
 LAYOUT_NAME = "layout.json"
 
@@ -42,7 +43,9 @@ def load_layout(folder: str | Path) -> Layout:
     Raises:
         FileNotFoundError: If it has none.
     """
-    return Layout.from_dict(read_json(Path(folder) / LAYOUT_NAME))
+    path = Path(folder) / LAYOUT_NAME
+    with reading(path):
+        return Layout.from_dict(read_object(path))
 
 
 def _text_layout(extents: np.ndarray) -> SegmentLayout:

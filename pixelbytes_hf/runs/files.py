@@ -17,18 +17,6 @@ _PART_SECONDS = 3600.0
 _PART_NAME = re.compile(r"\.(?:save|[\w.-]+\.json)\.\w{8}")
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """Return the content of a JSON file.
-
-    Raises:
-        ValueError: If it cannot be read as JSON.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:  # of JSON or of UTF-8; neither names the file
-        raise ValueError(f"{str(path)!r} cannot be read as JSON: {error}") from error
-
-
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Write a JSON file in one step: a reader sees the old content or the new one, never a part."""
     target = Path(path)

@@ -19,14 +19,16 @@ from ..hub.plain_files import plain_file
 from ..models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from ..models.pixelbytes.processing_pixelbytes import PixelBytesProcessor
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
+from ..pretrained.json_files import read_json, read_object, reading
 from ..tokens.media import Sound, write_gif, write_sound
 from ..tokens.record import DecodedRecord
 from .corpus_layout import LAYOUT_NAME, load_layout
-from .files import read_json, write_json, write_pretrained
+from .files import write_json, write_pretrained
 
 DEFAULT_RATE_HZ = 8000  # of generated sound whose tokenizer leaves rates open
 PLAYABLE_RATE_HZ = 8000  # of sound files, at least: what Web Audio promises to play; Chromium refuses under 3000 Hz
 LARGE_SCALE = 8
+_OBJECT_NAMES = ("config.json", "tokenizer_config.json", "vocab.json", GENERATION_CONFIG_NAME)
 SPRITE_NAME, LARGE_NAME, CRY_NAME, TEXT_NAME = "creature.gif", "creature_large.gif", "cry.wav", "description.txt"
 
 
@@ -65,12 +67,17 @@ class Run:
         if not follow_links:
             for path in (found for suffix in ("json", "safetensors") for found in Path(folder).glob(f"*.{suffix}")):
                 plain_file(folder, path.name)
+        for name in _OBJECT_NAMES:
+            if (Path(folder) / name).is_file():
+                read_object(Path(folder) / name)
         try:
-            model = aPxBySequenceModel.from_pretrained(folder).eval()
+            with reading(Path(folder) / "config.json"):
+                model = aPxBySequenceModel.from_pretrained(folder).eval()
         except SafetensorError as error:
             raise ValueError(f"the weights in {str(folder)!r} cannot be read: {error}") from error
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        model.config.check_vocabulary(tokenizer.tables)
+        with reading(Path(folder) / "tokenizer_config.json"):
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+            model.config.check_vocabulary(tokenizer.tables)
         return cls(model, tokenizer, load_layout(folder))
 
     def save(self, folder: str | Path) -> None:

@@ -1,5 +1,6 @@
 """Checks that the codecs share: a choice among names, ids of one part of the vocabulary."""
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import numpy as np
@@ -12,6 +13,13 @@ def check_choice(name: str, value: Any, choices: Any) -> None:
     """Make sure that a setting is one of the names of a `Literal`; raises ValueError."""
     if value not in get_args(choices):
         raise ValueError(f"{name} must be one of {get_args(choices)}, got {value!r}")
+
+
+def check_mapping(name: str, value: Any) -> dict[str, Any]:
+    """Return a setting that is a mapping, or none, as a dictionary; raises TypeError."""
+    if not isinstance(value, Mapping | None):
+        raise TypeError(f"{name} must be a dictionary or None, got {value!r:.100}")
+    return dict(value or {})
 
 
 def index_ids(name: str, ids: Ids, part: range) -> NDArray[np.int64]:

@@ -9,13 +9,15 @@ from transformers.utils import logging
 
 from ..data.corpus import TokenCorpus
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
-from ..runs.files import find_differences, is_part, read_json, remove_parts, write_json
+from ..pretrained.json_files import read_object
+from ..runs.files import find_differences, is_part, remove_parts, write_json
 from ..runs.versions import describe_versions
 from .presets import Preset
 from .settings import rename_settings
 
 logger = logging.get_logger(__name__)
 RECORD_NAME = "training.json"
+_RECORD_KINDS = {**dict.fromkeys(["model", "tokenizer", "settings", "data", "versions"], dict), "settings.seed": int}
 _FREE_TO_CHANGE = ("save_total_limit", "report_to")  # settings that a resumed run may change
 
 
@@ -52,7 +54,7 @@ def read_record(folder: str | Path) -> dict[str, Any]:
     path = Path(folder) / RECORD_NAME
     if not path.is_file():
         raise FileNotFoundError(f"{str(folder)!r} has no {RECORD_NAME}: expected the folder of a finished run")
-    record = read_json(path)
+    record = read_object(path, _RECORD_KINDS)
     return {**record, "settings": rename_settings(record["settings"])}
 
 

@@ -18,8 +18,9 @@ from ..data.corpus import TokenCorpus
 from ..data.tokenize_dataset import tokenize_dataset
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from ..pretrained.exported_code import saving_without_code
+from ..pretrained.json_files import read_json
 from ..runs.corpus_layout import save_layout
-from ..runs.files import read_json, write_pretrained
+from ..runs.files import write_pretrained
 from .builders import build_model, build_tokenizer, continue_model, load_tokenizer
 from .callbacks import IS_VALIDATION, HistoryWriter, QuietProgress, Stopwatch
 from .checkpoints import find_newest_complete

@@ -17,7 +17,7 @@ from pixelbytes_hf.compare.report import bootstrap_difference, compare_to_best, 
 from pixelbytes_hf.compare.run import Folders, Job, count_steps, run_job
 from pixelbytes_hf.compare.settings import ComparisonConfig
 from pixelbytes_hf.data.corpus import TokenCorpus
-from pixelbytes_hf.runs.files import read_json
+from pixelbytes_hf.pretrained.json_files import read_json
 from pixelbytes_hf.training import callbacks as training_module
 from pixelbytes_hf.training.presets import get_preset
 from pixelbytes_hf.training.trainer import PixelBytesTrainer

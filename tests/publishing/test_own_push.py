@@ -10,7 +10,7 @@ from test_push import ask_lonely, assert_equal
 
 from pixelbytes_hf import ActionPixelBytesTokenizer, PixelBytesProcessor, Run
 from pixelbytes_hf.pretrained.exported_code import saving_without_code
-from pixelbytes_hf.runs.files import read_json
+from pixelbytes_hf.pretrained.json_files import read_json
 from pixelbytes_hf.training.train import train
 
 HERE = Path(__file__).parents[1]

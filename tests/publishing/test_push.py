@@ -19,9 +19,9 @@ from pixelbytes_hf.hub.plain_files import list_plain_files
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.family_code import write_family_code
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
+from pixelbytes_hf.pretrained.json_files import read_json
 from pixelbytes_hf.publishing.export import check_travels, write_checkpoint
 from pixelbytes_hf.publishing.push import _write_index, assemble, render_index
-from pixelbytes_hf.runs.files import read_json
 from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.training.builders import build_config, build_tokenizer
 from pixelbytes_hf.training.presets import get_preset

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from pixelbytes_hf.runs.files import read_json, write_json, write_pretrained
+from pixelbytes_hf.pretrained.json_files import read_json
+from pixelbytes_hf.runs.files import write_json, write_pretrained
 from pixelbytes_hf.training.checkpoints import find_newest_complete, is_complete
 
 

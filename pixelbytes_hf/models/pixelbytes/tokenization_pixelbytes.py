@@ -7,10 +7,8 @@ Axes: B batch, L positions, N context cells. Source: `ActionPixelBytesTokenizer`
 fabienfrfr/PixelBytes@7646d6a; same outputs but for the last mark of a mono sound (always 2 here) and constant sounds.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,9 @@ from transformers.utils import PaddingStrategy
 
 from ...media.media_limits import MediaLimits
 from ...pretrained.exported_code import writes_code
+from ...pretrained.json_files import read_object, reading
 from ...pretrained.remote_code import is_copy
+from ...tokens.checks import check_mapping
 from ...tokens.contexts import ContextRule, context_rule
 from ...tokens.grid import MODALITIES, Modality, Segment
 from ...tokens.level_codec import Scaling
@@ -96,11 +96,10 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         if tables is None:
             tables = Vocabulary.from_preset(preset) if vocabulary is None else Vocabulary.from_dict(vocabulary)
         self.preset, self.vocabulary = preset, None if vocabulary is None else tables.to_dict()
-        steps = {"image": 1, "audio": 1} | dict(slicing or {})
+        steps = {"image": 1, "audio": 1} | check_mapping("slicing", slicing)
         self.slicing = {name: list(step) if isinstance(step, tuple) else step for name, step in steps.items()}
-        check_order(order)
-        self.order, self.scaling, self.sampling_rate_hz = list(order), scaling, sampling_rate_hz
-        limits = limits if isinstance(limits, MediaLimits) else MediaLimits(**(limits or {}))
+        self.order, self.scaling, self.sampling_rate_hz = list(check_order(order)), scaling, sampling_rate_hz
+        limits = limits if isinstance(limits, MediaLimits) else MediaLimits(**check_mapping("limits", limits))
         self.codec = RecordCodec(tables, self.slicing, errors, scaling, sampling_rate_hz, limits)
         self.vocab = {token: index for index, token in enumerate(tables.tokens)}
         _check_vocab_file(vocab_file, self.vocab)
@@ -110,14 +109,15 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
             "pad_token": AddedToken(special, normalized=False, special=True),
             "split_special_tokens": True,
         } | kwargs
-        super().__init__(
-            **options,
-            errors=errors,
-            sampling_rate_hz=sampling_rate_hz,
-            special_tokens_pattern="none",
-            token_type_ids_pattern="all_zeros",
-            **{name: value for name, value in kwargs.items() if not name.endswith("_pattern")},
-        )
+        with reading("options of the tokenizer"):  # those of transformers' own, which does not check them
+            super().__init__(
+                **options,
+                errors=errors,
+                sampling_rate_hz=sampling_rate_hz,
+                special_tokens_pattern="none",
+                token_type_ids_pattern="all_zeros",
+                **{name: value for name, value in kwargs.items() if not name.endswith("_pattern")},
+            )
         self.errors = errors
 
     @property
@@ -388,9 +388,9 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
 def _check_vocab_file(vocab_file: str | None, vocab: dict[str, int]) -> None:
     if vocab_file is None:
         return
-    saved = json.loads(Path(vocab_file).read_text(encoding="utf-8"))
+    saved = read_object(vocab_file)
     if saved != vocab:
-        different = sorted(set(saved.items()) ^ set(vocab.items()))[:3]
+        different = sorted(key for key in saved.keys() | vocab.keys() if saved.get(key) != vocab.get(key))[:3]
         raise ValueError(
             f"{vocab_file} does not match the tokenizer's tables ({len(saved)} ids, {len(vocab)}): {different}"
         )
