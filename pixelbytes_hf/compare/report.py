@@ -89,7 +89,7 @@ def format_report(result: Result) -> str:
         f"Budget of each run: {budget} of training, windows of {settings['window_length']}, "
         f"{settings['batch_size'] * settings['gradient_accumulation_steps']} windows a step. Evaluation: split "
         f"`{settings['split']}`, state `{settings['state']}`. Bits per new token, mean ± deviation over seeds; lower "
-        "is better. The paper's loss and accuracy are not comparable between objectives.",
+        "is better. The paper's loss and accuracy are not comparable between objectives."
     ]
     for number, (fingerprint, runs) in enumerate(streams.items(), 1):
         title = f"\n## Token stream {number} of {len(streams)}: `{fingerprint[:8]}`" if len(streams) > 1 else ""

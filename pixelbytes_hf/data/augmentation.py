@@ -1,8 +1,7 @@
-"""Augmentation: records that are as good as those in the corpus, and are not in it.
+"""Augmentation of records: pictures mirrored left to right, sounds of the opposite polarity.
 
-A sprite seen in a mirror is a sprite, and a sound of the opposite polarity sounds the same. Shapes and end marks stay
-where they are, so that contexts are computed from an augmented record as from any other. Knows ids and shapes; knows
-nothing about files or models.
+A sprite seen in a mirror is a sprite, and a sound of the opposite polarity sounds the same. Shapes and separators stay
+where they are, so that contexts are computed from an augmented record as from any other.
 
 Shapes: L positions of a record, T frames, H rows, W columns.
 """
@@ -74,7 +73,7 @@ def flip_record(ids: Ids, shapes: Sequence[Shape], flips: Flips, vocabulary: Voc
         start, stop = stop, stop + shape.size
         if flips.mirror and shape.modality == "image":
             grid = result[start:stop].reshape(shape[1:])
-            # the last column holds the marks that end rows
+            # the last column holds the separators
             grid[:, :, :-1] = grid[:, :, -2::-1].copy()
     return _invert_levels(result, vocabulary) if flips.invert else result
 

@@ -1,4 +1,4 @@
-"""From windows to batches: the order of an epoch, and windows of different lengths side by side.
+"""Sampler and collator of windows: the order of an epoch, and windows of different lengths in one batch.
 
 Shapes: B windows of a batch, L positions of the longest, N cells.
 """
@@ -19,7 +19,7 @@ from ..tokens.vocabulary import IGNORE_INDEX
 class WindowSampler(Sampler[int]):
     """Every window of an epoch once, in an order that is a pure function of (seed, epoch).
 
-    Openings, which are short, fill batches of their own, so that none is padded to the length of a whole window.
+    Prefix windows, which are short, fill batches of their own, so that none is padded to the length of a whole window.
 
     Args:
         dataset: The windows; it is told the epoch too.

@@ -1,4 +1,4 @@
-"""Tokenised corpora: flat ids in memory or mapped from disk, one byte a token, with the shapes of their segments.
+"""Tokenized corpora: flat ids in memory or mapped from disk, one byte a token, with the shapes of their segments.
 
 Contexts, 56 bytes a token in the original, are index arithmetic on a record and are computed when a window is read.
 """

@@ -18,7 +18,7 @@ from ..tokens.contexts import context_rule
 from ..tokens.grid import Ids
 from ..tokens.six_cells import CONTEXT_SIZE
 from ..tokens.vocabulary import IGNORE_INDEX
-from .corpus import Records
+from .corpus import Records, record_lengths
 
 
 def choose_targets(length: int, every: int, key: tuple[int, ...] | None) -> NDArray[np.int64]:
@@ -54,7 +54,7 @@ class LastTokenWindows(Dataset[dict[str, Ids]]):
 
     Args:
         corpus: The records.
-        window_length: Rows of a window, at most; fewer where the record has no more before the target.
+        window_length: Contexts of a window, at most; fewer where the record has no more before the target.
         every: Length of the stretches of which one token is a target.
         seed: Of the choice.
         jitter: Choose another token of each stretch every epoch, as a pure function of (seed, epoch, record); else
@@ -80,8 +80,8 @@ class LastTokenWindows(Dataset[dict[str, Ids]]):
             raise ValueError(f"window_length and every must be at least 1, got {window_length} and {every}")
         self.corpus, self.window_length, self.every = corpus, window_length, every
         self.seed, self.jitter, self.epoch, self.rule = seed, jitter, 0, context_rule(context_size)
-        lengths = [len(corpus.record(index)[0]) for index in range(corpus.num_records)]
-        counts = [-(-length // every) for length in lengths]
+        self._lengths = record_lengths(corpus)
+        counts = [-(-length // every) for length in self._lengths]
         self._first = np.concatenate([[0], np.cumsum(counts)])
         self._record_of_window = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
 
@@ -102,9 +102,8 @@ class LastTokenWindows(Dataset[dict[str, Ids]]):
         if not 0 <= index < len(self):
             raise IndexError(f"index must be in 0..{len(self) - 1}, got {index}")
         record = int(self._record_of_window[index])
-        length = len(self.corpus.record(record)[0])
         key = (self.seed, self.epoch, record) if self.jitter else None
-        target = int(choose_targets(length, self.every, key)[index - int(self._first[record])])
+        target = int(choose_targets(self._lengths[record], self.every, key)[index - int(self._first[record])])
         return record, max(target + 1 - self.window_length, 0), target + 1
 
     def __getitem__(self, index: int) -> dict[str, Ids]:

@@ -12,11 +12,7 @@ COLUMNS: Mapping[str, str] = MappingProxyType({"text": "text", "image": "pixels"
 
 
 def tokenize_dataset(
-    dataset: Any,
-    tokenizer: ActionPixelBytesTokenizer,
-    *,
-    columns: Mapping[str, str] = COLUMNS,
-    progress: bool = True,
+    dataset: Any, tokenizer: ActionPixelBytesTokenizer, *, columns: Mapping[str, str] = COLUMNS, progress: bool = True
 ) -> TokenCorpus:
     """Return the corpus of a `datasets.Dataset`, one record per row.
 

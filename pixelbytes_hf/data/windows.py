@@ -69,46 +69,44 @@ class WindowDataset(Dataset[dict[str, Ids]]):
         augmentation: Augmentation | None = None,
     ) -> None:
         """Count the windows of every record."""
-        self.augmentation = Augmentation() if augmentation is None else augmentation
+        stride = window_length if stride is None else stride
         if num_draws < 1 or (num_draws > 1 and prefix_windows):
             raise ValueError(f"num_draws must be at least 1, and 1 with prefix_windows, got {num_draws}")
-        self.corruption, self.num_draws = corruption, num_draws
-        self._ranks: NDArray[np.int64] | None = None
-        self.rule = context_rule(context_size)
-        stride = window_length if stride is None else stride
         if not 1 <= stride <= window_length:
             raise ValueError(f"stride must be in 1..window_length ({window_length}), got {stride}")
         if prefix_windows < 0 or prefix_length < 1:
             raise ValueError(f"prefix_windows must be >= 0, of length >= 1, got {prefix_windows} of {prefix_length}")
+        self.corpus, self.window_length, self.stride = corpus, window_length, stride
+        self.seed, self.jitter, self.epoch = seed, jitter, 0
         self.num_prefix_windows, self.prefix_length = prefix_windows * corpus.num_records, prefix_length
-        self.corpus, self.window_length, self.stride, self.seed = corpus, window_length, stride, seed
-        self.jitter, self.epoch = jitter, 0
-        lengths = np.diff(corpus.offsets)
-        counts = np.maximum(-(-(lengths - window_length) // stride), 0) + 1
+        self.rule, self.corruption, self.num_draws = context_rule(context_size), corruption, num_draws
+        self.augmentation = augmentation or Augmentation()
+        self._ranks: NDArray[np.int64] | None = None
+        self._lengths = np.diff(corpus.offsets)
+        counts = np.maximum(-(-(self._lengths - window_length) // stride), 0) + 1
         self._first_window = np.concatenate([[0], np.cumsum(counts)])
         # a table, not a search: finding a window takes the same time however many records there are
         self._record_of_window = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-        self._visits = self._repeat_windows(dict(repeats or {}))
+        self._visits = self._repeat_windows(repeats or {})
 
-    def _repeat_windows(self, repeats: dict[str, int]) -> NDArray[np.int64] | None:
+    def _repeat_windows(self, repeats: Mapping[str, int]) -> NDArray[np.int64] | None:
+        """Return the window of each visit of an epoch, or None where each is visited once."""
         if unknown := repeats.keys() - set(MODALITIES):
             raise ValueError(f"repeats must name modalities among {MODALITIES}, got {sorted(unknown)}")
         if not all(isinstance(times, int) and times >= 1 for times in repeats.values()):
-            raise ValueError(f"repeats must be whole numbers from 1, got {repeats}")
+            raise ValueError(f"repeats must be whole numbers from 1, got {dict(repeats)}")
         if all(times == 1 for times in repeats.values()):
             return None
-        times = np.ones(self.num_windows, np.int64)
-        segments, bounds = self.corpus.segments, self.corpus.first_segments
-        for record in range(self.corpus.num_records):
-            start = 0
-            low, high = self._first_window[record : record + 2]
-            for modality, *extent in segments[bounds[record] : bounds[record + 1]].tolist():
-                stop = start + int(np.prod(extent))
-                # windows k with k * stride < stop and k * stride + window_length > start
-                first = low + max((start - self.window_length) // self.stride + 1, 0)
-                last = min(low + (stop - 1) // self.stride + 1, high)
-                np.maximum(times[first:last], repeats.get(MODALITIES[modality], 1), out=times[first:last])
-                start = stop
+        times, segments = np.ones(self.num_windows, np.int64), self.corpus.segments
+        record = np.repeat(np.arange(self.corpus.num_records), np.diff(self.corpus.first_segments))
+        sizes = segments[:, 1:].astype(np.int64).prod(1)
+        starts = np.cumsum(sizes) - sizes - self.corpus.offsets[record]
+        low, high = self._first_window[record], self._first_window[record + 1]
+        # a segment is held by windows k with k * stride < its stop and k * stride + window_length > its start
+        first = low + np.maximum((starts - self.window_length) // self.stride + 1, 0)
+        last = np.minimum(low + (starts + sizes - 1) // self.stride + 1, high)
+        for modality, begin, end in zip(segments[:, 0], first, last, strict=True):
+            np.maximum(times[begin:end], repeats.get(MODALITIES[modality], 1), out=times[begin:end])
         return np.repeat(np.arange(self.num_windows), times)
 
     @property
@@ -141,18 +139,18 @@ class WindowDataset(Dataset[dict[str, Ids]]):
         past = index - (len(self) - self.num_prefix_windows)
         if past >= 0:
             record = past % self.corpus.num_records
-            length = int(self.corpus.offsets[record + 1] - self.corpus.offsets[record])
-            return record, 0, min(self.prefix_length, length)
-        window = index // self.num_draws
-        window = window if self._visits is None else int(self._visits[window])
+            return record, 0, min(self.prefix_length, int(self._lengths[record]))
+        visit = index // self.num_draws
+        window = visit if self._visits is None else int(self._visits[visit])
         record = int(self._record_of_window[window])
-        length = int(self.corpus.offsets[record + 1] - self.corpus.offsets[record])
+        length = int(self._lengths[record])
         start = (window - int(self._first_window[record])) * self.stride
         if self.jitter:
             start -= self._shift(record, length)
         return record, max(start, 0), min(start + self.window_length, length)
 
     def _shift(self, record: int, length: int) -> int:
+        # as far as the last window reaches beyond the record's end, so that no token is lost at the end
         count = int(self._first_window[record + 1] - self._first_window[record])
         slack = (count - 1) * self.stride + self.window_length - length
         return int(np.random.default_rng((self.seed, self.epoch, record)).integers(slack + 1))
@@ -163,8 +161,7 @@ class WindowDataset(Dataset[dict[str, Ids]]):
         ids, shapes = self.corpus.record(record)
         flips = self.augmentation.draw(self.seed, self.epoch, index)
         ids = flip_record(ids, shapes, flips, self.corpus.vocabulary)
-        labels = ids[start:stop].astype(np.int64)
-        pad_id = self.corpus.vocabulary.pad_id
+        labels, pad_id = ids[start:stop].astype(np.int64), self.corpus.vocabulary.pad_id
         if self.corruption is None:
             return {"input_ids": self.rule.gather(ids, shapes, start, stop, pad_id=pad_id), "labels": labels}
         window = Window(ids, shapes, start, stop, np.ones(stop - start, np.bool_))

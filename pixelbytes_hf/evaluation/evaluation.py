@@ -147,11 +147,7 @@ def _figures(model: ScoredModel, scorer: Scorer, per_record: bool) -> Result:
 
 
 def evaluate_baselines(
-    train_corpus: Records,
-    test_corpus: Records,
-    *,
-    baselines: Iterable[Baseline] | None = None,
-    progress: bool = True,
+    train_corpus: Records, test_corpus: Records, *, baselines: Iterable[Baseline] | None = None, progress: bool = True
 ) -> dict[str, Result]:
     """Return the figures of trivial predictors, by name; see `baselines` and `adaptive_ngram`.
 

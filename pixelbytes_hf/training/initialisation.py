@@ -1,7 +1,7 @@
-"""A start that knows what ids are: amplitudes have an order, tokens have frequencies, media repeat themselves.
+"""Initialisation from the vocabulary: amplitudes have an order, tokens have frequencies, media repeat themselves.
 
 `initialise_ordered` changes values of a new model's weights, never their number, so that the first steps need not
-learn what is known beforehand. Knows the vocabulary and the names of the model's parts; knows nothing about training.
+learn what is known beforehand.
 
 Shapes: V vocabulary, K levels, D width of an embedded cell, S width of an LSTM's state.
 """
@@ -22,7 +22,7 @@ _SMOOTH_HEAD_SCALE = 0.1
 _NUM_WAVES = 12
 _GATE_SHIFT = 2.0
 _MAX_LAGS = 8
-_CARRIED_SHARE = 0.6  # of a layer's units, at most, that carry context and tokens read before
+_CARRIED_FRACTION = 0.6  # of a layer's units, at most, that carry context and tokens read before
 # logit of a repeated token by the cell it is repeated from
 _REPEATED_PIXELS = {1: 5.0, 4: 2.5, 5: 2.5}  # same place of the frame before, above, just before
 _REPEATED_LEVELS = {1: 5.0}  # same channel, one sample before
@@ -30,11 +30,7 @@ _REPEATED_LEVELS = {1: 5.0}  # same channel, one sample before
 
 @torch.no_grad()
 def initialise_ordered(
-    model: aPxBySequenceModel,
-    vocabulary: Vocabulary,
-    counts: NDArray[np.int64],
-    *,
-    memory_horizon: int | None = None,
+    model: aPxBySequenceModel, vocabulary: Vocabulary, counts: NDArray[np.int64], *, memory_horizon: int | None = None
 ) -> None:
     """Set weights of a new model to values that reflect the vocabulary.
 
@@ -66,27 +62,24 @@ def initialise_ordered(
         raise ValueError(f"counts must have {vocabulary.size} entries, got {len(counts)}")
     _order_levels(model, vocabulary)
     frequencies = (counts + 1.0) / (counts + 1.0).sum()
-    cells = model.objective.predicted_cells
-    model.fc.bias.copy_(torch.from_numpy(np.log(np.tile(frequencies, cells))))
+    model.fc.bias.copy_(torch.from_numpy(np.log(np.tile(frequencies, model.objective.predicted_cells))))
     layers = [module for module in model.modules() if isinstance(module, nn.LSTM)]
     for lstm in layers:
         _open_memory(lstm)
         if memory_horizon is not None:
             _lengthen_memory(lstm, memory_horizon)
-    width = model.config.context_width
-    spare = int(_CARRIED_SHARE * min((lstm.hidden_size for lstm in layers), default=0)) - width
-    if spare < 0 or model.config.needs_projection:
+    config, size = model.config, model.config.cell_width
+    spare = int(_CARRIED_FRACTION * min((lstm.hidden_size for lstm in layers), default=0)) - config.context_width
+    if spare < 0 or config.needs_projection:
         return
-    num_lags = min(_MAX_LAGS, spare // model.config.cell_width)
-    _carry(layers[0], width, source=0, recurrent=False, gain=1.0)
-    for lag in range(num_lags):
+    num_lags = min(_MAX_LAGS, spare // size)
+    _carry(layers[0], config.context_width, source=0, recurrent=False, gain=1.0)
+    for cell in range(config.context_size, config.context_size + num_lags):
         # the first lag repeats the cell of the token just before, each other the lag before it
-        config = model.config
-        source = (config.newest_cell if lag == 0 else config.context_size + lag - 1) * config.cell_width
-        start = (config.context_size + lag) * config.cell_width
-        _carry(layers[0], model.config.cell_width, start=start, source=source, recurrent=True, gain=1.3)
+        source = (config.newest_cell if cell == config.context_size else cell - 1) * size
+        _carry(layers[0], size, start=cell * size, source=source, recurrent=True, gain=1.3)
     for lstm in layers[1:]:
-        _carry(lstm, width + num_lags * model.config.cell_width, source=0, recurrent=False, gain=2.0)
+        _carry(lstm, config.context_width + num_lags * size, source=0, recurrent=False, gain=2.0)
     _favour_repeats(model, vocabulary.pixel_ids, _REPEATED_PIXELS)
     _favour_repeats(model, vocabulary.level_ids, _REPEATED_LEVELS)
 
@@ -129,7 +122,7 @@ def _lengthen_memory(lstm: nn.LSTM, horizon: int) -> None:
     if horizon < 4:
         raise ValueError(f"memory_horizon must be at least 4 positions, got {horizon}")
     size = lstm.hidden_size
-    count = size - int(_CARRIED_SHARE * size)
+    count = size - int(_CARRIED_FRACTION * size)
     inputs, forget = slice(size - count, size), slice(2 * size - count, 2 * size)
     lstm.bias_hh_l0[forget] = 0.0
     lstm.bias_ih_l0[forget] = torch.linspace(1.0, math.log(horizon - 1.0), count)
@@ -141,11 +134,10 @@ def _carry(lstm: nn.LSTM, width: int, *, start: int = 0, source: int, recurrent:
     inputs, forget, cell, output = (
         slice(n * lstm.hidden_size + start, n * lstm.hidden_size + start + width) for n in range(4)
     )
-    for gate in (inputs, forget, output):
-        lstm.weight_ih_l0[gate] *= 0.1
-        lstm.weight_hh_l0[gate] *= 0.1
-    lstm.weight_ih_l0[cell] = 0.0
-    lstm.weight_hh_l0[cell] = 0.0
+    for weight in (lstm.weight_ih_l0, lstm.weight_hh_l0):
+        for gate in (inputs, forget, output):
+            weight[gate] *= 0.1
+        weight[cell] = 0.0
     weight = lstm.weight_hh_l0 if recurrent else lstm.weight_ih_l0
     weight[cell, source : source + width] = gain * torch.eye(width)
     lstm.bias_ih_l0[inputs] += _GATE_SHIFT
@@ -156,8 +148,7 @@ def _carry(lstm: nn.LSTM, width: int, *, start: int = 0, source: int, recurrent:
 def _favour_repeats(model: aPxBySequenceModel, ids: range, strengths: dict[int, float]) -> None:
     """Make the new token's logit of an id large where that id, or one like it, stands in a cell of the context."""
     embedding = model.get_input_embeddings().weight[_as_slice(ids)]
-    width = embedding.shape[1]
-    cells = model.objective.predicted_cells
+    width, cells = embedding.shape[1], model.objective.predicted_cells
     rows = model.fc.weight.chunk(cells)[0 if cells == 1 else model.config.newest_cell]
     for cell, strength in strengths.items():
         rows[_as_slice(ids), cell * width : (cell + 1) * width] = strength * embedding / (width * embedding.var())

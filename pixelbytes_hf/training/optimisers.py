@@ -4,8 +4,6 @@ Muon replaces a matrix's averaged gradient by the nearest matrix whose singular 
 directions with small gradients move as far as those with large ones. Gates of an LSTM are stacked in one matrix; each
 is treated as a matrix of its own.
 
-Knows parameters and gradients; knows nothing about data.
-
 Source: Muon as published by K. Jordan (kellerjordan.github.io/posts/muon), with its quintic coefficients; the split by
 gates is ours.
 """
@@ -18,15 +16,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 NUM_LSTM_GATES = 4
-_QUINTIC = (3.4445, -4.775, 2.0315)
+_QUINTIC, _NUM_ITERATIONS = (3.4445, -4.775, 2.0315), 5
+_MOMENTUM, _EPSILON = 0.95, 1e-8  # decay rate of Muon's average, of Nesterov's kind; added to AdamW's denominator
 
 
-def orthogonalise(matrices: Tensor, *, num_iterations: int = 5) -> Tensor:
+def orthogonalise(matrices: Tensor) -> Tensor:
     """Return matrices of the same row and column spaces whose singular values are about one, in 0.5..1.5.
 
     Args:
         matrices: (..., rows, columns), not all zero.
-        num_iterations: Newton-Schulz iterations.
 
     Example:
         >>> torch.linalg.svdvals(orthogonalise(torch.diag(torch.tensor([3.0, 1.0])))).round().tolist()
@@ -36,7 +34,8 @@ def orthogonalise(matrices: Tensor, *, num_iterations: int = 5) -> Tensor:
     result = matrices.mT if is_tall else matrices
     result = result / result.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
     linear, cubic, quintic = _QUINTIC
-    for _ in range(num_iterations):
+    # Newton-Schulz: an odd polynomial acts on the singular values alone
+    for _ in range(_NUM_ITERATIONS):
         gram = result @ result.mT
         result = linear * result + (cubic * gram + quintic * gram @ gram) @ result
     return result.mT if is_tall else result
@@ -48,9 +47,7 @@ class MuonAdamW(Optimizer):
     Args:
         groups: Parameter groups with ``lr``; those for Muon with ``num_blocks``, the matrices stacked in a parameter.
         betas: Decay rates of AdamW's moments.
-        eps: Added to AdamW's denominator.
         weight_decay: Of groups that do not say.
-        momentum: Decay rate of Muon's average, of Nesterov's kind.
         dtype: In which matrices are orthogonalised.
     """
 
@@ -59,15 +56,12 @@ class MuonAdamW(Optimizer):
         groups: Iterable[dict[str, Any]],
         *,
         betas: tuple[float, float] = (0.9, 0.95),
-        eps: float = 1e-8,
         weight_decay: float = 0.0,
-        momentum: float = 0.95,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         """Keep the settings of every group."""
         self.dtype = dtype
-        defaults = {"betas": betas, "eps": eps, "weight_decay": weight_decay, "momentum": momentum, "num_blocks": 0}
-        super().__init__(groups, defaults)
+        super().__init__(groups, {"betas": betas, "weight_decay": weight_decay, "num_blocks": 0})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -87,8 +81,8 @@ class MuonAdamW(Optimizer):
     def _muon_update(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
         state = self.state[parameter]
         average = state.setdefault("average", torch.zeros_like(parameter))
-        average.lerp_(parameter.grad, 1 - group["momentum"])
-        ahead = parameter.grad.lerp(average, group["momentum"])
+        average.lerp_(parameter.grad, 1 - _MOMENTUM)
+        ahead = parameter.grad.lerp(average, _MOMENTUM)
         blocks = ahead.unflatten(0, (group["num_blocks"], -1))
         scale = max(1.0, blocks.shape[1] / blocks.shape[2]) ** 0.5
         return orthogonalise(blocks.to(self.dtype)).to(parameter.dtype).reshape_as(parameter) * scale
@@ -101,7 +95,7 @@ class MuonAdamW(Optimizer):
         state["mean"].lerp_(parameter.grad, 1 - beta_mean)
         state["square"].lerp_(parameter.grad.square(), 1 - beta_square)
         steps = state["step"].item()
-        denominator = (state["square"] / (1 - beta_square**steps)).sqrt_().add_(group["eps"])
+        denominator = (state["square"] / (1 - beta_square**steps)).sqrt_().add_(_EPSILON)
         return state["mean"] / (1 - beta_mean**steps) / denominator
 
 

@@ -2,13 +2,18 @@
 
 from typing import Any
 
-from .presets_paper import lstm
+from .presets_paper import SECOND_TOKENIZER, lstm
+
+# Muon falling in a cosine, from the ordered initialisation
+MUON = {"optimiser": "muon", "learning_rate": 2e-3, "betas": (0.9, 0.95), "schedule": "cosine", "max_grad_norm": 1.0}
+MUON |= {"initialisation": "ordered"}
 
 # records of the embedded corpus are short: one window holds a whole one
 MINI: dict[str, Any] = {
     "model": {"objective": "predictive", "embedding_dim": 128, "mixer_config": lstm(256)},
     "tokenizer": {"preset": "paper", "slicing": {"image": 1, "audio": 2}, "sampling_rate_hz": 4000},
     "training": {
+        **MUON,
         "window_length": 2048,
         "stride": 2048,
         # a sentence and a first frame: what to draw is harder to learn than how to go on
@@ -16,15 +21,9 @@ MINI: dict[str, Any] = {
         "prefix_length": 224,
         "batch_size": 16,
         "num_train_epochs": 1,
-        "optimiser": "muon",
-        "learning_rate": 2e-3,
         "matrix_learning_rate": 0.01,
-        "betas": (0.9, 0.95),
-        "schedule": "cosine",
         "warmup_steps": 20,
         "hold_ratio": 0.5,
-        "max_grad_norm": 1.0,
-        "initialisation": "ordered",
         "memory_horizon": 400,
         "eval_steps": 100,
     },
@@ -42,19 +41,14 @@ CONTROL: dict[str, Any] = {
         "scaling": "none",
     },
     "training": {
+        **MUON,
         "window_length": 512,
         "stride": 512,
         "batch_size": 4,
         "max_steps": 2000,
-        "optimiser": "muon",
-        "learning_rate": 2e-3,
         "matrix_learning_rate": 0.01,
-        "betas": (0.9, 0.95),
-        "schedule": "cosine",
         "warmup_steps": 20,
         "hold_ratio": 0.3,
-        "max_grad_norm": 1.0,
-        "initialisation": "ordered",
         "eval_steps": 1000,
         "save_steps": 2000,
         "logging_steps": 50,
@@ -80,13 +74,9 @@ BEST: dict[str, Any] = {
             "conv_L_cache": 8,
         },
     },
-    "tokenizer": {
-        "preset": "paper",
-        "slicing": {"image": 2, "audio": 2},
-        "sampling_rate_hz": 16_000,
-        "context_size": 30,
-    },
+    "tokenizer": {**SECOND_TOKENIZER, "context_size": 30},
     "training": {
+        **MUON,
         "window_length": 512,
         "stride": 256,
         "batch_size": 4,
@@ -94,14 +84,8 @@ BEST: dict[str, Any] = {
         "repeats": {"text": 4},
         "mirror": True,
         "invert": True,
-        "optimiser": "muon",
-        "learning_rate": 2e-3,
         "matrix_learning_rate": 0.015,
         "matrix_dtype": "bfloat16",
-        "betas": (0.9, 0.95),
-        "schedule": "cosine",
         "warmup_steps": 30,
-        "max_grad_norm": 1.0,
-        "initialisation": "ordered",
     },
 }

@@ -1,7 +1,6 @@
 """The paper's rows as data: 15 of its first table, 3 of its second, 2 of its control runs.
 
-Knows names and numbers only; `presets` makes presets of them. What a row leaves out has the default of
-`presets.Preset` and `presets.TrainingConfig`.
+`presets` makes presets of the rows. What a row leaves out has the default of `Preset` and `TrainingConfig`.
 
 Source: Furfaro 2024; training settings of the first table from its notebook (sequences of 256, stride 32), of the
 second from its own (windows of 1024, stride 512, gradients of 4 batches added).
@@ -36,7 +35,7 @@ FIRST_TRAINING = {"window_length": 256, "stride": 32, "num_train_epochs": 200}
 SECOND_TRAINING = {"gradient_accumulation_steps": 4}
 
 # one rate for all cries, as in protocol R1, so that generated sound has a known one: 8 kHz after slicing
-_SECOND_TOKENIZER = {"preset": "paper", "slicing": {"image": 2, "audio": 2}, "sampling_rate_hz": 16_000}
+SECOND_TOKENIZER = {"preset": "paper", "slicing": {"image": 2, "audio": 2}, "sampling_rate_hz": 16_000}
 # pad, row end, segment end and two digits; five hues, which control signals do not use; levels 1/70 apart
 CONTROL_TABLES = {
     "bytes": [0x00, 0x09, 0x0A, 0x30, 0x31],
@@ -101,7 +100,7 @@ def _second_row(objective: str, mixer: dict[str, Any], *, audio_slicing: int = 2
     slicing = {"image": 2, "audio": audio_slicing}
     return {
         "model": {"objective": objective, "embedding_dim": 128, "mixer_config": mixer},
-        "tokenizer": {**_SECOND_TOKENIZER, "slicing": slicing},
+        "tokenizer": {**SECOND_TOKENIZER, "slicing": slicing},
         "training": SECOND_TRAINING,
         "source": SECOND_SOURCE,
     }

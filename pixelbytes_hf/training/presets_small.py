@@ -1,15 +1,14 @@
 """Presets of one size, half a million parameters within a tenth, for comparing architectures and objectives.
 
-Knows names and numbers only; `presets` makes presets of them. All have the tokenizer of the paper's second table and
-one recipe, the learning rate included.
+`presets` makes presets of the rows. All have the tokenizer of the paper's second table and one recipe, the learning
+rate included.
 """
 
 from typing import Any
 
-from .presets_paper import Row, lstm
+from .presets_paper import SECOND_TOKENIZER, Row, lstm
 
 SMALL_SOURCE = "ours, small"
-SMALL_SIZE = 500_000
 TRAINING = {
     "window_length": 512,
     "stride": 512,
@@ -21,7 +20,6 @@ TRAINING = {
     "warmup_steps": 20,
     "max_grad_norm": 1.0,
 }
-TOKENIZER = {"preset": "paper", "slicing": {"image": 2, "audio": 2}, "sampling_rate_hz": 16_000}
 MASKED_CONTEXT_SIZE = 7  # the six cells and the position's own
 
 _ATTENTION = {"hidden_size": 96, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 288}
@@ -51,7 +49,7 @@ def small_rows() -> dict[str, Row]:
 def _row(objective: str, mixer: dict[str, Any], **model: Any) -> Row:
     return {
         "model": {"objective": objective, "embedding_dim": 128, "mixer_config": mixer, **model},
-        "tokenizer": TOKENIZER,
+        "tokenizer": SECOND_TOKENIZER,
         "training": TRAINING,
         "source": SMALL_SOURCE,
     }

@@ -1,7 +1,4 @@
-"""Learning-rate schedules as functions of the step.
-
-Knows numbers only.
-"""
+"""Learning-rate schedules as functions of the step."""
 
 import math
 from typing import Literal, get_args
@@ -29,7 +26,7 @@ def learning_rate_factor(
         schedule: How it falls; ``constant`` does not.
         num_steps: Steps of the whole run.
         warmup_steps: Steps that rise.
-        hold_ratio: Share of the steps after the warm-up before the fall begins, in [0, 1).
+        hold_ratio: Fraction of the steps after the warm-up before the fall begins, in [0, 1).
         final_ratio: Least factor, in [0, 1].
 
     Raises:

@@ -39,7 +39,7 @@ class TrainingConfig:
         num_train_epochs: Passes over the windows.
         max_steps: Optimiser steps in place of `num_train_epochs`, or None.
         max_seconds: Seconds of training steps, validation and checkpoints not counted, after which the run ends if
-            it has not before, or None. The schedule then goes by the share of these seconds.
+            it has not before, or None. The schedule then goes by the fraction of these seconds.
         optimiser: AdamW, or Muon for the mixer's matrices with AdamW for the rest.
         learning_rate: Largest learning rate of AdamW.
         matrix_learning_rate: Largest learning rate of Muon.
@@ -48,7 +48,7 @@ class TrainingConfig:
         weight_decay: AdamW's, of weights but not of biases.
         schedule: How the learning rate falls after the warm-up.
         warmup_steps: Steps over which the learning rate rises from zero.
-        hold_ratio: Share of the steps after the warm-up before the learning rate begins to fall, in [0, 1).
+        hold_ratio: Fraction of the steps after the warm-up before the learning rate begins to fall, in [0, 1).
         final_ratio: Learning rate at the end over the largest one, for ``cosine`` and ``linear``.
         max_grad_norm: Gradients of a larger norm are scaled down to it; None leaves them.
         initialisation: torch's own, or ``ordered``; see `initialise_ordered`.
@@ -101,41 +101,31 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Check ranges and choices."""
-        for name, choices in (
-            ("optimiser", get_args(Optimiser)),
-            ("matrix_dtype", get_args(MatrixType)),
-            ("schedule", SCHEDULES),
-            ("initialisation", get_args(Initialisation)),
-        ):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
+        choices = {
+            "optimiser": get_args(Optimiser),
+            "matrix_dtype": get_args(MatrixType),
+            "schedule": SCHEDULES,
+            "initialisation": get_args(Initialisation),
+        }
         positive = (
-            "batch_size",
-            "gradient_accumulation_steps",
-            "save_total_limit",
-            "logging_steps",
-            "num_train_epochs",
+            *("batch_size", "gradient_accumulation_steps", "save_total_limit", "logging_steps", "num_train_epochs"),
+            *("learning_rate", "matrix_learning_rate"),
         )
-        for name in (*positive, "learning_rate", "matrix_learning_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
-        if self.stride > self.window_length:
-            raise ValueError(f"stride must be at most window_length ({self.window_length}), got {self.stride}")
-        if len(self.betas) != 2:
-            raise ValueError(f"betas must be two numbers, got {self.betas!r}")
-        if isinstance(self.report_to, str):
-            raise ValueError(f"report_to must be a list of names, got {self.report_to!r}")
-        for name in ("max_steps", "max_seconds", "eval_steps", "save_steps", "max_grad_norm"):
-            if getattr(self, name) is not None and getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive or None, got {getattr(self, name)}")
-        if self.save_total_limit < 2:
-            raise ValueError(
-                f"save_total_limit must be at least 2, so that a cut write leaves one, got {self.save_total_limit}"
-            )
-        if not 0 <= self.final_ratio <= 1:
-            raise ValueError(f"final_ratio must be in [0, 1], got {self.final_ratio}")
-        if not 0 <= self.hold_ratio < 1:
-            raise ValueError(f"hold_ratio must be in [0, 1), got {self.hold_ratio}")
+        positive_or_none = ("max_steps", "max_seconds", "eval_steps", "save_steps", "max_grad_norm")
+        values = vars(self)
+        for name, is_allowed, expected in (
+            *((name, values[name] in known, f"one of {known}") for name, known in choices.items()),
+            *((name, 0 < values[name] < math.inf, "positive and finite") for name in positive),
+            *((name, values[name] is None or values[name] > 0, "positive or None") for name in positive_or_none),
+            ("stride", self.stride <= self.window_length, f"at most window_length ({self.window_length})"),
+            ("betas", len(self.betas) == 2, "two numbers"),
+            ("report_to", not isinstance(self.report_to, str), "a list of names"),
+            ("save_total_limit", self.save_total_limit >= 2, "at least 2, so that a cut write leaves one"),
+            ("final_ratio", 0 <= self.final_ratio <= 1, "in [0, 1]"),
+            ("hold_ratio", 0 <= self.hold_ratio < 1, "in [0, 1)"),
+        ):
+            if not is_allowed:
+                raise ValueError(f"{name} must be {expected}, got {values[name]!r}")
 
 
 def rename_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

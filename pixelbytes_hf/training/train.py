@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerState, set_seed
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.utils import logging
 
 from ..data.corpus import TokenCorpus
@@ -90,13 +91,13 @@ def train(
         new_model = build_model(plan, tokenizer.tables, corpora["train"])
     else:
         new_model = continue_model(start_from, plan, tokenizer.tables)
-    reads = type(new_model.objective), new_model.config
+    reads, held_out = (type(new_model.objective), new_model.config), corpora.get("validation")
+    # before the folder is made: settings that no window can have leave nothing behind
     windows = make_windows(corpora["train"], settings, *reads)
     with args.main_process_first(desc="prepare the output folder"):
         if args.process_index == 0:
             description = describe_run(plan, tokenizer, corpora, num_processes=args.world_size)
-            description["dataset"] = describe_dataset(data, corpora)
-            description["threads"] = torch.get_num_threads()
+            description |= {"dataset": describe_dataset(data, corpora), "threads": torch.get_num_threads()}
             open_folder(folder, description, resume=resume, allow_other_versions=allow_other_versions)
     trainer = PixelBytesTrainer(
         new_model,
@@ -104,9 +105,7 @@ def train(
         settings=settings,
         vocabulary=tokenizer.tables,
         train_dataset=windows,
-        eval_dataset=make_validation_windows(corpora["validation"], settings, *reads)
-        if "validation" in corpora
-        else None,
+        eval_dataset=None if held_out is None else make_validation_windows(held_out, settings, *reads),
         callbacks=[HistoryWriter(folder / HISTORY_NAME, new_model.likelihood)],
     )
     trainer.remove_callback(ProgressCallback if progress else PrinterCallback)
@@ -116,19 +115,27 @@ def train(
     if resume and checkpoint is None:
         logger.warning("no complete checkpoint in %s: training starts from step 0", args.output_dir)
     with _no_bars_for_writing(), saving_without_code():
-        if checkpoint is not None and _is_finished(checkpoint, settings.max_seconds):
-            trainer._load_from_checkpoint(str(checkpoint))
-            trainer.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
-        else:
-            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        if trainer.eval_dataset is not None and not _is_evaluated(trainer):
-            trainer.evaluate()
+        _train_from(checkpoint, trainer, settings.max_seconds)
         trained = gather_model(trainer)
         if args.process_index == 0:
             save_layout(corpora["train"], folder)
             write_pretrained(folder, trained, tokenizer)
     trainer.accelerator.wait_for_everyone()
     return folder
+
+
+def _train_from(checkpoint: Path | None, trainer: Trainer, max_seconds: float | None) -> None:
+    """Train, unless the checkpoint is that of the end, and validate what has come of it."""
+    if checkpoint is not None and _is_finished(checkpoint, max_seconds):
+        # the Trainer would begin another epoch
+        trainer._load_from_checkpoint(str(checkpoint))
+        trainer.state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+    else:
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    last, points = trainer.state.global_step, trainer.state.log_history
+    is_validated = any(IS_VALIDATION & point.keys() and point["step"] == last for point in points)
+    if trainer.eval_dataset is not None and not is_validated:
+        trainer.evaluate()
 
 
 @contextmanager
@@ -149,8 +156,7 @@ def _as_corpora(data: Any, tokenizer: ActionPixelBytesTokenizer, progress: bool)
         raise ValueError(f"data must have a split 'train', got {sorted(splits)}")
     corpora = {}
     for name in ("train", "validation"):
-        split = splits.get(name)
-        if split is None:
+        if (split := splits.get(name)) is None:
             continue
         is_corpus = isinstance(split, TokenCorpus)
         corpora[name] = split if is_corpus else tokenize_dataset(split, tokenizer, progress=progress)
@@ -163,12 +169,7 @@ def _as_corpora(data: Any, tokenizer: ActionPixelBytesTokenizer, progress: bool)
 
 
 def _is_finished(checkpoint: Path, max_seconds: float | None) -> bool:
-    state = read_json(checkpoint / "trainer_state.json")
+    state = read_json(checkpoint / TRAINER_STATE_NAME)
     stopwatch = state["stateful_callbacks"].get(Stopwatch.__name__, {"attributes": {"seconds": 0.0}})
     is_spent = max_seconds is not None and stopwatch["attributes"]["seconds"] >= max_seconds
     return bool(is_spent or state["global_step"] >= state["max_steps"])
-
-
-def _is_evaluated(trainer: Trainer) -> bool:
-    last = trainer.state.global_step
-    return any(IS_VALIDATION & point.keys() and point["step"] == last for point in trainer.state.log_history)

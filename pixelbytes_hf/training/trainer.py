@@ -57,7 +57,7 @@ class PixelBytesTrainer(Trainer):
         """Set the Trainer up for windows."""
         if args.dataloader_persistent_workers:
             raise ValueError("dataloader_persistent_workers must be False, so that set_epoch reaches the windows")
-        self.settings = settings
+        self.settings, prefix = settings, "hidden_" if model.likelihood == "none" else ""
         self.kind_of_id = torch.from_numpy(vocabulary.kind_of_id).long()
         self.stopwatch = Stopwatch(settings.max_seconds)
         super().__init__(
@@ -66,11 +66,7 @@ class PixelBytesTrainer(Trainer):
             data_collator=WindowCollator(vocabulary.pad_id),
             train_dataset=train_dataset,
             eval_dataset=eval_dataset,
-            compute_metrics=partial(
-                summarise_kinds,
-                prefix="hidden_" if model.likelihood == "none" else "",
-                num_draws=getattr(eval_dataset, "num_draws", 1),
-            ),
+            compute_metrics=partial(summarise_kinds, prefix=prefix, num_draws=getattr(eval_dataset, "num_draws", 1)),
             callbacks=[self.stopwatch, *(callbacks or [])],
         )
 
@@ -80,9 +76,8 @@ class PixelBytesTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> WindowSampler:
         dataset = self.train_dataset if train_dataset is None else train_dataset
-        sampler = WindowSampler(
-            dataset, self.settings.seed, batch_size=self.settings.batch_size * self.args.world_size
-        )
+        batch_size = self.settings.batch_size * self.args.world_size
+        sampler = WindowSampler(dataset, self.settings.seed, batch_size=batch_size)
         self.add_callback(EpochSetter(sampler))
         return sampler
 
@@ -109,16 +104,13 @@ class PixelBytesTrainer(Trainer):
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
         """Return the schedule that the settings describe."""
         if self.lr_scheduler is None:
-            rule = partial(
-                learning_rate_factor,
-                schedule=self.settings.schedule,
-                warmup_steps=self.settings.warmup_steps,
-                hold_ratio=self.settings.hold_ratio,
-                final_ratio=self.settings.final_ratio,
-            )
+            names = ("schedule", "warmup_steps", "hold_ratio", "final_ratio")
+            options = {name: getattr(self.settings, name) for name in names}
 
             def factor(step: int) -> float:
-                return rule(step, num_steps=self.stopwatch.expected_steps(step, num_training_steps))
+                # a run that seconds limit learns only on the way how many steps it has
+                num_steps = self.stopwatch.expected_steps(step, num_training_steps)
+                return learning_rate_factor(step, num_steps=num_steps, **options)
 
             self.lr_scheduler = LambdaLR(self.optimizer if optimizer is None else optimizer, factor)
             self._created_lr_scheduler = True
@@ -156,28 +148,22 @@ def make_training_arguments(
         has_validation: Whether there is data to validate on.
         options: Other fields of `TrainingArguments`, for example ``use_cpu`` or ``dataloader_num_workers``.
     """
+    same = ("gradient_accumulation_steps", "num_train_epochs", "learning_rate", "weight_decay", "eval_steps")
+    same += ("save_total_limit", "logging_steps", "seed", "bf16")
     fields: dict[str, Any] = {
+        **{name: getattr(settings, name) for name in same},
         "output_dir": os.fspath(folder),
         "per_device_train_batch_size": settings.batch_size,
         "per_device_eval_batch_size": settings.batch_size,
-        "gradient_accumulation_steps": settings.gradient_accumulation_steps,
-        "num_train_epochs": settings.num_train_epochs,
         "max_steps": settings.max_steps or -1,
-        "learning_rate": settings.learning_rate,
         "adam_beta1": settings.betas[0],
         "adam_beta2": settings.betas[1],
-        "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.max_grad_norm or 0.0,
         "eval_strategy": ("steps" if settings.eval_steps else "epoch") if has_validation else "no",
-        "eval_steps": settings.eval_steps,
         "save_strategy": "steps" if settings.save_steps else "epoch",
         "save_steps": settings.save_steps or 500,
-        "save_total_limit": settings.save_total_limit,
         "include_num_input_tokens_seen": "non_padding",
-        "logging_steps": settings.logging_steps,
         "logging_nan_inf_filter": False,  # a loss that is not a number is to be seen
-        "seed": settings.seed,
-        "bf16": settings.bf16,
         "report_to": list(settings.report_to) or "none",
         "remove_unused_columns": False,  # the windows' columns are all the model's
         "label_names": ["labels"],

@@ -13,10 +13,7 @@ VALIDATION_DRAWS = 4  # masks of every window, where an objective draws some; ev
 
 
 def make_windows(
-    corpus: TokenCorpus,
-    settings: TrainingConfig,
-    objective: type[Objective],
-    config: PixelBytesConfig | None = None,
+    corpus: TokenCorpus, settings: TrainingConfig, objective: type[Objective], config: PixelBytesConfig | None = None
 ) -> WindowDataset | LastTokenWindows:
     """Return the training windows that settings and objective describe.
 
@@ -34,14 +31,8 @@ def make_windows(
     context_size = CONTEXT_SIZE if config is None else config.context_size
     if objective.windows == "last token":
         _refuse_repeats(settings, objective.name)
-        return LastTokenWindows(
-            corpus,
-            settings.window_length,
-            every=settings.stride,
-            seed=settings.seed,
-            jitter=settings.jitter,
-            context_size=context_size,
-        )
+        how = {"every": settings.stride, "seed": settings.seed, "jitter": settings.jitter}
+        return LastTokenWindows(corpus, settings.window_length, **how, context_size=context_size)
     return WindowDataset(
         corpus,
         settings.window_length,
@@ -71,23 +62,14 @@ def make_validation_windows(
             corpus, settings.window_length, every=settings.stride, jitter=True, context_size=config.context_size
         )
     corruption = objective.corruption(config)
-    return WindowDataset(
-        corpus,
-        settings.window_length,
-        context_size=config.context_size,
-        corruption=corruption,
-        num_draws=1 if corruption is None else VALIDATION_DRAWS,
-    )
+    draws = {"corruption": corruption, "num_draws": 1 if corruption is None else VALIDATION_DRAWS}
+    return WindowDataset(corpus, settings.window_length, context_size=config.context_size, **draws)
 
 
 def _refuse_repeats(settings: TrainingConfig, objective: str) -> None:
-    if settings.prefix_windows or any(times != 1 for times in settings.repeats.values()):
+    repeats = {name: times for name, times in settings.repeats.items() if times != 1}
+    if settings.prefix_windows or repeats or settings.mirror or settings.invert:
         raise ValueError(
-            f"prefix_windows and repeats must not be set with the objective {objective!r}, got "
-            f"{settings.prefix_windows} and {dict(settings.repeats)}"
-        )
-    if settings.mirror or settings.invert:
-        raise ValueError(
-            f"mirror and invert must be False with the objective {objective!r}, got "
-            f"{settings.mirror} and {settings.invert}"
+            f"prefix_windows, repeats, mirror and invert must not be set with the objective {objective!r}, got "
+            f"{settings.prefix_windows}, {repeats}, {settings.mirror} and {settings.invert}"
         )

@@ -41,7 +41,7 @@ def summarise_kinds(prediction: EvalPrediction, *, prefix: str = "", num_draws: 
 
     Args:
         prediction: Its `predictions` are the sums (windows, K, 3) of `sum_kinds`.
-        prefix: Of the names; ``hidden_`` where the bits are no likelihood, but of hidden cells or of targets read.
+        prefix: Of the names; ``hidden_`` where the bits are no likelihood, but of masked cells or of targets read.
         num_draws: How often every window was read.
     """
     by_kind = np.asarray(prediction.predictions, np.float64).sum(0)

@@ -234,7 +234,7 @@ def test_training_settings_choose_the_windows(corpus):
     assert isinstance(windows, LastTokenWindows) and (windows.every, windows.seed, windows.jitter) == (4, 5, True)
     validation = make_validation_windows(corpus, settings, LastObjective, make().config)
     assert isinstance(validation, LastTokenWindows) and (validation.every, validation.seed) == (4, 0)
-    with pytest.raises(ValueError, match="prefix_windows and repeats must not be set with the objective 'last'"):
+    with pytest.raises(ValueError, match="mirror and invert must not be set with the objective 'last'"):
         make_windows(corpus, PLAN.replace(prefix_windows=2).training, LastObjective, make().config)
 
 
