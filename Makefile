@@ -7,7 +7,7 @@ NEWEST := transformers datasets huggingface-hub pillow numpy gradio
 POKEAPI ?= ../shared/data/pokeapi
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: quickstart test slow index newest lint bench protocol clean
+.PHONY: quickstart test slow index newest lint bench protocol fuzz mutants clean
 
 quickstart: $(VENV)/installed
 	rm -rf $(QUICKSTART)
@@ -64,6 +64,14 @@ $(VENV)/installed-test: $(VENV)/installed
 $(VENV)/installed-dev: $(VENV)/installed-test
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
+
+# what `make test` does to odd inputs 5,000 times, more often
+fuzz: $(VENV)/installed-test
+	PIXELBYTES_FUZZ=100000 $(BIN)/python -m pytest tests/fuzz
+
+# every change of a line that must not go unnoticed, made in a copy of the tree, and the test that notices it
+mutants: $(VENV)/installed-test
+	$(BIN)/python tests/mutants.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-newest outputs build *.egg-info

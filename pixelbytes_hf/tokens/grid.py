@@ -102,7 +102,7 @@ def check_ids(ids: Ids, vocabulary: Vocabulary) -> Ids:
         ValueError: If `ids` is not 1-D or holds an id outside the vocabulary.
     """
     ids = np.asarray(ids)
-    if ids.size == 0:
+    if ids.size == 0 and ids.dtype.kind == "f":  # numpy's kind of an empty list
         ids = ids.astype(vocabulary.id_dtype)
     if not np.issubdtype(ids.dtype, np.integer):
         raise TypeError(f"ids must be integers, got {ids.dtype}")

@@ -10,6 +10,7 @@ import torch
 
 import pixelbytes_hf
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
+from pixelbytes_hf.objectives.losses import score_tokens
 from pixelbytes_hf.objectives.objective import Decoding, Likelihood, WindowKind
 from pixelbytes_hf.objectives.objectives import OBJECTIVES, build_corruption, build_objective, find_objective
 
@@ -210,3 +211,10 @@ def test_no_code_elsewhere_compares_names_of_objectives():
             if isinstance(node, ast.Compare):
                 literals = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
                 assert not names & {value for value in literals if isinstance(value, str)}, f"{path}:{node.lineno}"
+
+
+def test_padding_is_never_a_hit():
+    logits = torch.zeros(1, 3, V)
+    logits[..., 0] = 5.0  # the id that fills padding
+    nats, hits = score_tokens(logits, torch.tensor([[0, IGNORED, IGNORED]]))
+    assert hits.tolist() == [[True, False, False]] and (nats[0, 1:] == 0).all()

@@ -1,6 +1,8 @@
 """Which checkpoints are whole, and files that are never half written."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +82,27 @@ def test_failed_save_leaves_the_folder_as_it_was(tmp_path):
     write_pretrained(tmp_path, Part("config.json"), Part("model.safetensors"))
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors"}
     assert json.dumps((tmp_path / "config.json").read_text()) == '"new"'
+
+
+class Parts:
+    """Two files, of which an alphabet would put the configuration first."""
+
+    def save_pretrained(self, folder):
+        for name in ("config.json", "model.safetensors"):
+            with open(f"{folder}/{name}", "w") as file:
+                file.write("new")
+
+
+def test_config_comes_last(tmp_path, monkeypatch):
+    replaced, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda old, new: (replaced.append(Path(new).name), replace(old, new)))
+    write_pretrained(tmp_path, Parts())
+    assert replaced == ["model.safetensors", "config.json"]
+
+
+def test_a_reader_of_the_old_file_goes_on_reading_it(tmp_path):
+    write_json(tmp_path / "a.json", {"old": 1})
+    with (tmp_path / "a.json").open() as reader:
+        write_json(tmp_path / "a.json", {"new": 2})
+        assert json.load(reader) == {"old": 1}
+    assert read_json(tmp_path / "a.json") == {"new": 2}

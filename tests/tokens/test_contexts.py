@@ -17,7 +17,7 @@ from pixelbytes_hf.tokens.contexts import (
     context_rule,
     gather_causal_windows,
 )
-from pixelbytes_hf.tokens.grid import audio_segment, flatten, image_segment, text_segment
+from pixelbytes_hf.tokens.grid import Shape, audio_segment, flatten, image_segment, text_segment
 from pixelbytes_hf.tokens.six_cells import GridCursor, gather_context
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 from pixelbytes_hf.tokens.wide_context import FURTHER_NEIGHBOURS, LAGS, WIDE_SIZE, gather_wide
@@ -189,3 +189,15 @@ def test_wide_rows_in_steps_equal_those_at_once(seed, is_known):
             ends_row = column == columns - 1
             token_id = int(segment.ids.ravel()[len(cursor.ids)])
             cursor.push(token_id, ends_row=ends_row, ends_frame=ends_row and row == rows - 1)
+
+
+def test_wide_cells_are_where_they_are_said():
+    shape = Shape("image", 3, 5, 6)
+    ids = np.arange(1, shape.size + 1, dtype=np.uint8)
+    grid, place = ids.reshape(3, 5, 6), int(np.ravel_multi_index((2, 2, 2), (3, 5, 6)))
+    row = gather_wide(ids, [shape], place, place + 1, pad_id=0)[0].tolist()
+    before = grid[1]
+    around = [before[2, 1], before[2, 3], before[1, 1], before[1, 3], before[3, 1], before[3, 3], grid[0, 2, 2]]
+    above = [grid[2, 1, 3], grid[2, 1, 4], grid[2, 1, 0], grid[2, 0, 2], grid[2, 2, 1]]
+    assert row[6:18] == [*around, *above]
+    assert row[18:] == [place + 1 - lag for lag in range(2, 14)]

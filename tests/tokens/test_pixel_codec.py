@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
+from pixelbytes_hf.media.pictures import composite_on_white
 from pixelbytes_hf.tokens.pixel_codec import decode_pixels, encode_pixels, nearest_colours
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
@@ -64,3 +65,16 @@ def test_malformed_frames_are_refused(paper, frames):
 def test_ids_that_are_no_pixels_are_refused(paper):
     with pytest.raises(ValueError, match="pixel ids"):
         decode_pixels(np.array([[57]]), paper)
+
+
+def test_half_an_alpha_divides_transparent_from_opaque():
+    full, frames = Vocabulary.from_preset("full"), np.zeros((1, 1, 2, 4), np.uint8)
+    frames[..., 3] = [127, 128]
+    ids = encode_pixels(frames, full)[0, 0]
+    assert ids[0] == full.transparent_id and ids[1] != full.transparent_id
+
+
+def test_composites_on_white_are_rounded():
+    colour, alpha = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
+    got = composite_on_white(np.stack([colour, colour, colour, alpha], -1).astype(np.uint8))
+    assert np.array_equal(got[..., 0], np.rint((colour * alpha + 255 * (255 - alpha)) / 255))

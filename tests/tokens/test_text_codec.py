@@ -70,3 +70,14 @@ def test_bad_arguments_are_refused(paper):
 def test_capitals_stay_where_the_table_has_them():
     table = Vocabulary((0, 9, 10, *b"AaBb "), ((0, 0, 0),), (-1.0, 1.0))
     assert decode_text(encode_text("AbBa", table, errors="strict").ids, table) == "AbBa"
+
+
+def test_capitals_that_normalisation_brings_stay_capitals(paper):
+    # as in the paper, lower case comes before NFKD, which makes TEL of the telephone sign
+    assert encode_text("\u2121", paper).num_replaced == 3 and encode_text("TEL", paper).num_replaced == 0
+
+
+def test_half_of_a_surrogate_pair_is_refused(paper):
+    for tables in (paper, Vocabulary.from_preset("full")):
+        with pytest.raises(ValueError, match="half of a surrogate pair"):
+            encode_text("a\udc80", tables)

@@ -95,3 +95,18 @@ def test_state_survives_saving():
             parameter.copy_(value)
     train(optimiser, second, range(4, 7))
     assert all(torch.equal(one, other) for one, other in zip(whole, second, strict=True))
+
+
+def test_muon_equals_its_definition():
+    torch.manual_seed(0)
+    start, gradients, momentum = torch.randn(8, 4), torch.randn(3, 8, 4), 0.9
+    ours = start.clone().requires_grad_()
+    optimiser = MuonAdamW([{"params": [ours], "lr": 0.1, "num_blocks": 1}], momentum=momentum)
+    expected, average = start.clone(), torch.zeros(8, 4)
+    for gradient in gradients:
+        ours.grad = gradient.clone()
+        optimiser.step()
+        average = momentum * average + (1 - momentum) * gradient
+        ahead = momentum * average + (1 - momentum) * gradient  # Nesterov's: the average as of the next step
+        expected -= 0.1 * (8 / 4) ** 0.5 * orthogonalise(ahead)
+    torch.testing.assert_close(ours.detach(), expected)
