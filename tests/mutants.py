@@ -39,9 +39,9 @@ OPAQUE = "tokens/test_pixel_codec.py::test_half_an_alpha_divides_transparent_fro
 WHITE = "tokens/test_pixel_codec.py::test_composites_on_white_are_rounded"
 MUTANTS = (
     Mutant(
-        OPTIMISERS, 'lerp_(parameter.grad, 1 - group["momentum"])', 'lerp_(parameter.grad, group["momentum"])', MUON
+        OPTIMISERS, "average.lerp_(parameter.grad, 1 - _MOMENTUM)", "average.lerp_(parameter.grad, _MOMENTUM)", MUON
     ),
-    Mutant(OPTIMISERS, 'parameter.grad.lerp(average, group["momentum"])', "average", MUON),
+    Mutant(OPTIMISERS, "parameter.grad.lerp(average, _MOMENTUM)", "average", MUON),
     Mutant(OPTIMISERS, ".reshape_as(parameter) * scale", ".reshape_as(parameter)", MUON),
     Mutant(OPTIMISERS, "blocks.shape[1] / blocks.shape[2]", "blocks.shape[2] / blocks.shape[1]", MUON),
     Mutant(WIDE, "Offset(0, -2, 0),", "Offset(0, -3, 0),", CELLS),
