@@ -1,7 +1,9 @@
-"""What visitors bring: drawings, picture files and sound files, as the media that a run reads.
+"""Read what visitors enter, drawings, picture files, sound files and sentences, as the media that a run reads.
 
 Files of any size come in; what the model reads is what its training records looked like: pictures of that size in the
 colours of the vocabulary, sounds of that length. Each function also says in plain words what became of the file.
+
+Shapes: T frames, H rows, W columns.
 """
 
 import json
@@ -12,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PILImage
 
-from ..generation.layout import Audio, Image
+from ..generation.layout import Image
 from ..runs.run_folder import Run
-from ..tokens.media import DEFAULT_LIMITS, composite_on_white, read_frames, read_sound
+from ..tokens.media import read_frames, read_sound
 from ..tokens.pixel_codec import decode_pixels, encode_pixels
+from .limits import MAX_DRAWING_FRAMES, MAX_DRAWING_SIDE, MAX_SENTENCE_LENGTH, UPLOAD_LIMITS
 
-MAX_SIDE = 64  # of a drawing, whatever a page sends
-MAX_FRAMES = 32
 SILENCE = 0.02  # of the peak: a sound begins where it is louder
 
 
@@ -26,29 +27,11 @@ class VisitorError(ValueError):
     """What a visitor gave cannot be used; the message is shown to them, in plain words and without paths."""
 
 
-class Brought(NamedTuple):
-    """A medium as the run reads it, and what became of the file."""
+class ReadInput(NamedTuple):
+    """What was entered as the run, or the page's editor, takes it, and what became of it in words."""
 
     value: Any
-    note: str
-
-
-class Drawing(NamedTuple):
-    """A picture as the page's editor keeps it.
-
-    Attributes:
-        pixels: Indices into the vocabulary's pixel ids, (T, H, W).
-        is_touched: Whether anything was drawn.
-    """
-
-    pixels: NDArray[np.int64]
-    is_touched: bool
-
-    def to_json(self) -> str:
-        """Return the drawing as the editor takes it."""
-        frames = [frame.ravel().tolist() for frame in self.pixels]
-        _, height, width = self.pixels.shape
-        return json.dumps({"width": width, "height": height, "frames": frames, "touched": self.is_touched})
+    note: str = ""
 
 
 def layout_of(run: Run, modality: str) -> Any:
@@ -62,97 +45,81 @@ def sprite_size(run: Run) -> tuple[int, int]:
     return layout.height or layout.max_height, layout.width or layout.max_width
 
 
-def blank_drawing(run: Run) -> Drawing:
-    """Return an empty picture of the run's size."""
-    height, width = sprite_size(run)
-    return Drawing(np.full((1, height, width), background_index(run)), False)
-
-
 def background_index(run: Run) -> int:
     """Return the index of the colour of nothing: transparent where the vocabulary has that, otherwise white."""
     tables = run.tokenizer.tables
-    if tables.has_transparent:
-        return 0
-    white = encode_pixels(np.full((1, 1, 1, 3), 255, np.uint8), tables)
-    return int(white[0, 0, 0]) - tables.pixel_ids.start
+    return int(encode_pixels(np.zeros((1, 1, 1, 4), np.uint8), tables).item()) - tables.pixel_ids.start
 
 
-def read_drawing(content: str, run: Run) -> Drawing:
-    """Return what the page's editor sent.
+def picture_data(pixels: NDArray[np.int64]) -> dict[str, Any]:
+    """Return a picture, (T, H, W) indices into the vocabulary's pixel ids, as the page's scripts take it."""
+    num_frames, height, width = pixels.shape
+    return {"width": width, "height": height, "frames": pixels.reshape(num_frames, -1).tolist()}
+
+
+def blank_drawing(run: Run) -> str:
+    """Return an empty picture of the run's size, as the page's editor takes it."""
+    return json.dumps(picture_data(np.full((1, *sprite_size(run)), background_index(run))))
+
+
+def read_drawing(content: str, run: Run) -> NDArray[np.uint8]:
+    """Return what the page's editor sent as frames, (T, H, W, 3 | 4); one frame is repeated as often as in training.
 
     Raises:
-        VisitorError: If it is not a drawing in the run's colours.
+        VisitorError: If it is not a drawing in the run's colours, or an empty one.
     """
     try:
         data = json.loads(content)
-        height, width = int(data["height"]), int(data["width"])
-        pixels = np.array(data["frames"], np.int64).reshape(-1, height, width)
-        is_touched = bool(data["touched"])
+        pixels = np.array(data["frames"], np.int64).reshape(-1, int(data["height"]), int(data["width"]))
     except (ValueError, TypeError, KeyError) as error:
         raise VisitorError("the drawing cannot be read: reload the page and draw it again") from error
-    num_colours = len(run.tokenizer.tables.pixel_ids)
-    if max(height, width) > MAX_SIDE or not 1 <= len(pixels) <= MAX_FRAMES:
-        raise VisitorError(
-            f"the drawing must have 1 to {MAX_FRAMES} frames of at most {MAX_SIDE} x {MAX_SIDE} pixels, got "
-            f"{len(pixels)} of {width} x {height}"
-        )
-    if pixels.min() < 0 or pixels.max() >= num_colours:
-        raise VisitorError(f"the drawing must hold colours 0 to {num_colours - 1}, got {pixels.min()}..{pixels.max()}")
-    return Drawing(pixels, is_touched)
+    tables, layout = run.tokenizer.tables, layout_of(run, "image")
+    if not 1 <= len(pixels) <= MAX_DRAWING_FRAMES or max(pixels.shape[1:]) > MAX_DRAWING_SIDE:
+        size = f"1 to {MAX_DRAWING_FRAMES} frames of at most {MAX_DRAWING_SIDE} x {MAX_DRAWING_SIDE} pixels"
+        raise VisitorError(f"the drawing must have {size}: reload the page and draw it again")
+    if pixels.min() < 0 or pixels.max() >= len(tables.pixel_ids):
+        raise VisitorError("the drawing must be in the model's colours: reload the page and draw it again")
+    if (pixels == background_index(run)).all():
+        raise VisitorError("the sprite is empty: draw one, upload one, or choose something else to begin with")
+    frames = decode_pixels(pixels + tables.pixel_ids.start, tables)
+    return frames.repeat(layout.frames, axis=0) if len(frames) == 1 and layout is not None else frames
 
 
-def drawing_frames(drawing: Drawing, run: Run) -> NDArray[np.uint8]:
-    """Return a drawing as frames, (T, H, W, 3 | 4); one frame is repeated until there are as many as in training."""
-    frames = decode_pixels(drawing.pixels + run.tokenizer.tables.pixel_ids.start, run.tokenizer.tables)
-    layout = layout_of(run, "image")
-    if len(frames) == 1 and layout is not None:
-        frames = frames.repeat(layout.frames, axis=0)
-    return frames
-
-
-def read_picture(path: str | Path, run: Run) -> Brought:
-    """Return a picture file as a `Drawing` of the run's size and colours.
+def read_picture(path: str | Path, run: Run) -> ReadInput:
+    """Return a picture file as a drawing of the run's size and colours, for the page's editor.
 
     Raises:
         VisitorError: If the file is no picture, or a huge one.
     """
-    bound = f"at most {DEFAULT_LIMITS.max_pixels // 10**6} million pixels"
+    bound = f"at most {UPLOAD_LIMITS.max_pixels // 10**6} million pixels"
     frames = _read(read_frames, path, "picture", f"a PNG, GIF, WebP or JPEG file of {bound}").array
-    name, (num_frames, height, width) = Path(path).name, frames.shape[:3]
     layout, tables = layout_of(run, "image"), run.tokenizer.tables
-    most = min(MAX_FRAMES, layout.frames if layout is not None else 1)
-    kept = frames[np.linspace(0, num_frames - 1, min(most, num_frames)).round().astype(int)]
-    small = _fit(kept, *sprite_size(run), is_fixed=layout is None or layout.height is not None)
-    if not tables.has_transparent:
-        small = composite_on_white(small)
+    most = min(len(frames), MAX_DRAWING_FRAMES, layout.frames if layout is not None else 1)
+    kept = frames[np.linspace(0, len(frames) - 1, most).round().astype(int)]
+    is_fixed = layout is None or layout.height is not None
+    small = np.stack([_fit(frame, *sprite_size(run), is_fixed=is_fixed) for frame in kept])
     pixels = encode_pixels(small, tables).astype(np.int64) - tables.pixel_ids.start
-    note = f"{name}: {_count(num_frames, 'frame')} of {width} x {height}"
-    if pixels.shape != (num_frames, height, width):
-        note += f", read as {_count(len(pixels), 'frame')} of {pixels.shape[2]} x {pixels.shape[1]}"
-    return Brought(Drawing(pixels, True), note + f", in {len(np.unique(pixels))} of the model's colours")
+    note = f"{Path(path).name}: {_describe_size(frames)}"
+    if pixels.shape != frames.shape[:3]:
+        note += f", read as {_describe_size(pixels)}"
+    note += f", in {len(np.unique(pixels))} of the model's colours"
+    return ReadInput(json.dumps(picture_data(pixels)), note)
 
 
-def _fit(frames: NDArray[np.uint8], height: int, width: int, *, is_fixed: bool) -> NDArray[np.uint8]:
-    """Return RGBA frames that fit into `height` x `width`: shrunk by averaging, never enlarged, set at the foot."""
-    scale = min(1.0, height / frames.shape[1], width / frames.shape[2])
-    if scale < 1:
-        size = max(1, round(frames.shape[2] * scale)), max(1, round(frames.shape[1] * scale))
-        frames = np.stack([_shrink(frame, size) for frame in frames])
+def _fit(frame: NDArray[np.uint8], height: int, width: int, *, is_fixed: bool) -> NDArray[np.uint8]:
+    """Return an RGBA frame that fits into `height` x `width`: shrunk by averaging, never enlarged, set at the foot."""
+    image = PILImage.fromarray(frame)
+    image.thumbnail((width, height), PILImage.Resampling.BOX, reducing_gap=None)
+    if image.size != frame.shape[1::-1]:  # pixels of a sprite are there or not
+        image.putalpha(image.getchannel("A").point(lambda alpha: 255 * (alpha >= 128)))
     if not is_fixed:
-        return frames
-    fitted = np.zeros((len(frames), height, width, 4), np.uint8)
-    top, left = height - frames.shape[1], (width - frames.shape[2]) // 2
-    fitted[:, top:, left : left + frames.shape[2]] = frames
-    return fitted
+        return np.array(image)
+    fitted = PILImage.new("RGBA", (width, height))
+    fitted.paste(image, ((width - image.width) // 2, height - image.height))
+    return np.array(fitted)
 
 
-def _shrink(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    small = np.array(PILImage.fromarray(frame).resize(size, PILImage.Resampling.BOX))
-    small[..., 3] = np.where(small[..., 3] >= 128, 255, 0)  # pixels of a sprite are there or not
-    return small
-
-
-def read_cry(path: str | Path, run: Run) -> Brought:
+def read_cry(path: str | Path, run: Run) -> ReadInput:
     """Return a sound file as the tokenizer takes it: as long as in training, with as many channels.
 
     Raises:
@@ -169,48 +136,45 @@ def read_cry(path: str | Path, run: Run) -> Brought:
     layout, seconds = layout_of(run, "audio"), longest_cry_seconds(run)
     length = len(mono) - start if seconds is None else round(seconds * rate)
     heard = mono[start : start + length]
-    heard = np.pad(heard, (0, max(0, length - len(heard))))
+    heard = np.pad(heard, (0, length - len(heard)))
     channels = 1 if layout is None else layout.channels
     array = add_speaker_channel(heard, sampling_rate=rate).T if channels == 2 else np.stack([heard] * channels)
     note = f"{Path(path).name}: {len(mono) / rate:.2f} s at {rate} Hz; the model hears {length / rate:.2f} s"
-    return Brought({"array": array, "sampling_rate": rate}, f"{note} from {start / rate:.2f} s on")
+    return ReadInput({"array": array, "sampling_rate": rate}, f"{note} from {start / rate:.2f} s on")
 
 
 def longest_cry_seconds(run: Run) -> float | None:
     """Return how long the run's sounds last; None if that is left open."""
     layout, rate = layout_of(run, "audio"), run.tokenizer.level_rate_hz
-    if not isinstance(layout, Audio) or rate is None:
-        return None
-    length = layout.samples or layout.max_samples
-    return None if length is None else length / rate
+    return None if layout is None or rate is None else (layout.samples or layout.max_samples) / rate
 
 
-def read_sentence(text: str, run: Run) -> Brought:
+def read_sentence(text: str, run: Run) -> ReadInput:
     """Return a sentence as the run reads it.
 
     Raises:
-        VisitorError: If it is empty, or longer than any in training.
+        VisitorError: If it is empty, or too long.
     """
-    layout, text = layout_of(run, "text"), " ".join(text.split())
+    text = " ".join(text.split())
     if not text:
         raise VisitorError("the sentence is empty: type one, or choose something else to begin with")
-    [_], [info] = run.tokenizer.encode_record(text=text)
-    if layout is not None and len(text) > 4 * layout.max_length:
-        raise VisitorError(
-            f"the sentence has {len(text)} letters: the longest the model ever read had {layout.max_length}"
-        )
+    if len(text) > MAX_SENTENCE_LENGTH:
+        raise VisitorError(f"the sentence has {len(text)} letters: at most {MAX_SENTENCE_LENGTH} are read")
+    _, [info] = run.tokenizer.encode_record(text=text)
     lost = info.num_replaced + info.num_dropped
-    note = f"{_count(lost, 'letter')} of the sentence are not in the model's alphabet" if lost else ""
-    return Brought(text, note)
+    return ReadInput(text, f"{_count(lost, 'letter')} of the sentence are not in the model's alphabet" if lost else "")
 
 
 def _read(read: Any, path: str | Path, kind: str, expected: str) -> Any:
-    """Read a visitor's file, and put it in plain words if that fails."""
+    """Read a visitor's file; what readers say of it names paths and objects, and is kept from visitors."""
     try:
-        return read(Path(path))
+        return read(Path(path), limits=UPLOAD_LIMITS)
     except (ValueError, FileNotFoundError) as error:
-        name = Path(path).name
-        raise VisitorError(f"{name} is not a {kind} that can be read: try {expected}") from error
+        raise VisitorError(f"{Path(path).name} is not a {kind} that can be read: try {expected}") from error
+
+
+def _describe_size(picture: NDArray[Any]) -> str:
+    return f"{_count(len(picture), 'frame')} of {picture.shape[2]} x {picture.shape[1]}"
 
 
 def _count(number: int, noun: str) -> str:

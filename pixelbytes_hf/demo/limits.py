@@ -1,6 +1,8 @@
 """Limits of the demo: sizes of uploads and drawings, how many visitors are served at once, what is kept of a visit."""
 
-MAX_UPLOAD_BYTES = 8 * 2**20  # of a picture or sound file
+from ..media.media_limits import MediaLimits
+
+UPLOAD_LIMITS = MediaLimits(max_file_bytes=8 * 2**20)  # of a picture or sound file
 MAX_SENTENCE_LENGTH = 400  # letters
 MAX_DRAWING_SIDE = 64  # pixels
 MAX_DRAWING_FRAMES = 32

@@ -21,7 +21,6 @@ from .inputs import (
     VisitorError,
     background_index,
     blank_drawing,
-    layout_of,
     longest_cry_seconds,
     read_cry,
     read_picture,
@@ -34,7 +33,7 @@ from .limits import (
     MAX_SENTENCE_LENGTH,
     MAX_SESSIONS,
     MAX_STREAMING,
-    MAX_UPLOAD_BYTES,
+    UPLOAD_LIMITS,
 )
 from .session import FinishedRecord, Session
 from .streaming import MAX_SEED
@@ -87,7 +86,7 @@ class DemoPage:
             "app_kwargs": {"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)]},
             "css_paths": ASSETS / "page.css",
             "footer_links": [],
-            "max_file_size": MAX_UPLOAD_BYTES,
+            "max_file_size": UPLOAD_LIMITS.max_file_bytes,
             "run_history": False,
             "share": False,
             "ssr_mode": False,
@@ -136,14 +135,13 @@ class DemoPage:
 
     def _build_editor(self) -> None:
         palette, background = palette_of(self.run), background_index(self.run)
-        blank, height = blank_drawing(self.run).to_json(), sprite_size(self.run)[0]
+        blank, height = blank_drawing(self.run), sprite_size(self.run)[0]
         self.inputs["drawing"] = gr.HTML(
             blank,
             html_template=read_asset("editor.html"),
             js_on_load=read_asset("editor.js"),
             elem_id="pb-editor",
             palette=palette,
-            background=background,
             blank=blank,
             ink=next(index for index, colour in enumerate(palette) if colour and index != background),
         )
@@ -165,7 +163,7 @@ class DemoPage:
         with gr.Row():
             self.start = gr.Button("Make it", variant="primary", scale=3, min_width=120, elem_id="pb-go")
             self.stop = gr.Button("Stop", scale=1, min_width=80, elem_id="pb-stop")
-        picture, sound = layout_of(self.run, "image"), layout_of(self.run, "audio")
+        picture, sound = self.session.segments.get("image"), self.session.segments.get("audio")
         frames, most = picture.frames if picture else 1, longest_cry_seconds(self.run) or 0.0
         with gr.Accordion("Settings", open=False):
             self.inputs["temperature"] = gr.Slider(
@@ -232,8 +230,7 @@ class DemoPage:
 
     def _read_picture(self, path: str) -> tuple[str, str]:
         with _errors_shown():
-            drawing, note = read_picture(path, self.run)
-        return drawing.to_json(), note
+            return read_picture(path, self.run)
 
     def _read_sound(self, path: str | None) -> str:
         with _errors_shown():

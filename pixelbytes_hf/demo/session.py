@@ -14,12 +14,10 @@ from tempfile import TemporaryDirectory
 from threading import Event
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..generation.layout import Audio, Image, Layout
 from ..runs.run_folder import CRY_NAME, Run, write_media
 from ..tokens.grid import MODALITIES, Ids
-from .inputs import Brought, VisitorError, drawing_frames, read_cry, read_drawing, read_sentence
+from .inputs import ReadInput, VisitorError, read_cry, read_drawing, read_sentence
 from .limits import MAX_GENERATING
 from .partial_records import find_pixel, pixel_probabilities
 from .streaming import MAX_SEED, GenerationRequest, stream_tokens
@@ -81,7 +79,7 @@ class Session:
         num_frames: int | None = None,
         seconds: float | None = None,
         temperature: float = 0.4,
-        seed: int = 0,
+        seed: int | None = None,
         new_seed: bool = False,
         stop: Event | None = None,
     ) -> Iterator[Shown]:
@@ -98,8 +96,8 @@ class Session:
             num_frames: Of the sprite; None is as in training.
             seconds: Bound of a sound whose length is free; None is as in training.
             temperature: Of the draws.
-            seed: Of the draws.
-            new_seed: Whether to draw another seed.
+            seed: Of the draws; None draws one.
+            new_seed: Whether to draw another all the same.
             stop: Ends it when set.
 
         Raises:
@@ -109,25 +107,22 @@ class Session:
         continues = continues and "image" in given
         made = [name for name in self.segments if name in make and name not in given]
         request = GenerationRequest(
-            given={name: brought.value for name, brought in given.items()},
+            given={name: each.value for name, each in given.items()},
             layout=self._layout(["image", *made] if continues else made, continues, num_frames, seconds),
             rows_kept=rows_kept if continues else None,
             temperature=temperature,
-            seed=secrets.randbelow(MAX_SEED) if new_seed else seed,
+            seed=secrets.randbelow(MAX_SEED) if new_seed or seed is None else seed,
         )
-        notes = [brought.note for brought in given.values() if brought.note]
+        notes = [each.note for each in given.values() if each.note]
         yield from self._show(request, notes + self._warn_of_order([*given, *made]), stop or Event())
 
-    def _read(self, begin: Sequence[str], text: str, drawing: str, sound: str | None) -> dict[str, Brought]:
+    def _read(self, begin: Sequence[str], text: str, drawing: str, sound: str | None) -> dict[str, ReadInput]:
         """Return the media to begin from as the model reads them."""
         given = {}
         if "text" in begin:
             given["text"] = read_sentence(text, self.run)
         if "image" in begin:
-            sprite = read_drawing(drawing, self.run)
-            if not sprite.is_touched:
-                raise VisitorError("the sprite is empty: draw one, upload one, or choose something else to begin with")
-            given["image"] = Brought(drawing_frames(sprite, self.run), "")
+            given["image"] = ReadInput(read_drawing(drawing, self.run))
         if "audio" in begin:
             if sound is None:
                 raise VisitorError("there is no cry: upload or record one, or choose something else to begin with")
@@ -155,7 +150,6 @@ class Session:
         return [f"This model was trained on {path}, in this order; beginning elsewhere it has to guess"]
 
     def _show(self, request: GenerationRequest, notes: list[str], stop: Event) -> Iterator[Shown]:
-        ids: Ids = np.zeros(0, np.int64)
         began, num_given = time.monotonic(), 0
         num_frames = next((segment.frames for segment in request.layout.segments if isinstance(segment, Image)), 0)
         yield {"record": None, "colours": None, "player": None, "files": None, "seed": request.seed}
@@ -194,8 +188,8 @@ class Session:
         if position is None:
             raise VisitorError("the sprite has no such pixel")
         probabilities = pixel_probabilities(self.run, record.ids, position, temperature=record.temperature)
-        where = f"Frame {frame + 1}, row {row + 1}, column {column + 1}"
-        where += ", all else given" * (objective.decoding == "parallel")
+        given = ", all else given" if objective.decoding == "parallel" else ""
+        where = f"Frame {frame + 1}, row {row + 1}, column {column + 1}{given}"
         view = colours_view(self.run, probabilities, int(record.ids[position]) - tables.pixel_ids.start)
         return view | {"where": where, "who": "You gave" if position < record.num_given else "The model drew"}
 

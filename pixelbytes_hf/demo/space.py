@@ -18,7 +18,6 @@ from .views import name_media
 
 DISTRIBUTION = "pixelbytes-hf"
 TEMPLATE_NAME = "space.md.jinja"
-PYTHON_VERSION = "3.11"
 # what the page never imports
 NOT_NEEDED = ("accelerate", "datasets", "jinja2", "matplotlib", "tqdm")
 RUN_NAME, SOURCES_NAME = "run", "pixelbytes_hf"
@@ -104,28 +103,13 @@ def requirements() -> list[str]:
 
 def render_card(run: Run, *, title: str) -> str:
     """Return the README of a Space, with what the Hub reads at its head."""
-    from huggingface_hub import SpaceCardData
     from jinja2 import Environment, StrictUndefined
 
-    data = SpaceCardData(
-        title=title,
-        sdk="gradio",
-        sdk_version=version("gradio"),
-        python_version=PYTHON_VERSION,
-        app_file="app.py",
-        tags=["pixelbytes"],
-        emoji="👾",
-        colorFrom="red",
-        colorTo="blue",
-        pinned=False,
-    )
     template = (files(__package__) / TEMPLATE_NAME).read_text(encoding="utf-8")
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
     num_parameters = sum(weights.numel() for weights in run.model.parameters())
-    body = environment.from_string(template).render(
-        title=title, media=name_media(run), run=run, num_parameters=num_parameters
-    )
-    return f"---\n{data.to_yaml()}\n---\n{body}"
+    facts = {"media": name_media(run), "num_parameters": num_parameters, "gradio_version": version("gradio")}
+    return environment.from_string(template).render(title=title, run=run, **facts)
 
 
 def _copy_sources(target: Path) -> None:

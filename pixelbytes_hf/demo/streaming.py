@@ -105,13 +105,12 @@ def _count_kept(run: Run, given: dict[str, Any], rows_kept: int) -> int:
 
 
 def _generate(run: Run, request: GenerationRequest, prompt: dict[str, Any], tokens: "_TokenQueue") -> Ids:
-    options: dict[str, Any] = {"do_sample": request.temperature > 0}
-    if request.temperature > 0:
-        options |= {"temperature": request.temperature, "seed": request.seed}
     is_streamed = run.model.objective.decoding != "parallel"
+    options: dict[str, Any] = {"do_sample": request.temperature > 0, "temperature": request.temperature or None}
     if is_streamed:
         options["stopping_criteria"] = StoppingCriteriaList([tokens])
-    [stream] = run.model.generate(**prompt, layout=request.layout, tokenizer=run.tokenizer, **options)
+    options |= {"layout": request.layout, "tokenizer": run.tokenizer, "seed": request.seed}
+    [stream] = run.model.generate(**prompt, **options)
     # of a record begun from nothing, the loop that goes token by token returns the empty row that it began from
     return np.asarray(stream[int(is_streamed and not prompt) :].cpu(), np.int64)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..runs.run_folder import Run
 from ..tokens.grid import Ids
 from ..tokens.media import DEFAULT_DURATION_MS
-from .inputs import layout_of
+from .inputs import layout_of, picture_data
 from .partial_records import decode_partial
 
 ASSETS = Path(__file__).parent / "assets"
@@ -52,14 +52,8 @@ def stage_view(run: Run, ids: Ids, *, num_frames: int = 0, busy: bool) -> dict[s
     partial = decode_partial(ids, run.tokenizer.tables, num_channels=sound.channels if sound else 1, size=size)
     view: dict[str, Any] = {"busy": busy, "stopped": False, "text": partial.text, "sprite": None, "cry": None}
     if partial.pixels is not None:
-        frames, height, width = partial.pixels.shape
-        view["sprite"] = {
-            "width": width,
-            "height": height,
-            "frames": partial.pixels.reshape(frames, -1).tolist(),
-            "expected": max(frames, num_frames),
-            "duration": DEFAULT_DURATION_MS,
-        }
+        sprite = picture_data(partial.pixels)
+        view["sprite"] = sprite | {"expected": max(len(partial.pixels), num_frames), "duration": DEFAULT_DURATION_MS}
     if partial.levels:
         most = (sound.samples or sound.max_samples or 0) if sound else 0
         view["cry"] = _curves(partial.levels, max(most, *map(len, partial.levels)))

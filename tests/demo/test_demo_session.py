@@ -73,7 +73,7 @@ def test_a_generation_is_stopped(session):
 def test_a_record_begins_from_anything(session, run, stream, tmp_path):
     frames = run.tokenizer.decode_modalities(stream).frames
     write_gif(frames, tmp_path / "mine.gif")
-    drawing = read_picture(tmp_path / "mine.gif", run).value.to_json()
+    drawing = read_picture(tmp_path / "mine.gif", run).value
     *_, last = session.generate(begin=["image"], make=["audio"], drawing=drawing, text="unused")
     assert "trained on sentence → sprite → cry" in last["status"]
     assert session.look_up(last["record"], frame=0, row=0, column=0)["who"] == "You gave"
@@ -118,7 +118,7 @@ def test_what_cannot_be_generated_is_refused_in_words(session, options, reason):
 
 def test_an_empty_sprite_is_refused(session, run):
     with pytest.raises(VisitorError, match="the sprite is empty"):
-        list(session.generate(begin=["image"], make=["audio"], drawing=blank_drawing(run).to_json()))
+        list(session.generate(begin=["image"], make=["audio"], drawing=blank_drawing(run)))
 
 
 def test_a_new_seed_is_another_each_time(session):

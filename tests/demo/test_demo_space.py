@@ -5,12 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, RepoCard
 
 from pixelbytes_hf.cli.main import main
 from pixelbytes_hf.demo import space
@@ -28,8 +29,9 @@ def test_a_space_holds_all_it_needs(run_folder, tmp_path, capsys):
     assert not any("checkpoint-" in name or name.endswith(("optimizer.pt", ".pyc")) for name in names)
     assert f"in {len(names)} files" in capsys.readouterr().out
     card = (space / "README.md").read_text()
-    assert "title: Tiny <b>beasts" in card and "\n# Tiny &lt;b&gt;beasts\n" in card
-    assert "sdk: gradio" in card and "app_file: app.py" in card
+    head = RepoCard(card).data
+    assert (head.title, head.sdk, head.app_file) == ("Tiny <b>beasts", "gradio", "app.py")
+    assert head.sdk_version == version("gradio") and "\n# Tiny &lt;b&gt;beasts\n" in card
     assert "{{" not in card and "None" not in card and "nan" not in card.split()
     lines = (space / "requirements.txt").read_text().splitlines()
     assert lines == requirements() and any(line.startswith("gradio") for line in lines)

@@ -43,6 +43,8 @@ def test_a_stream_shows_every_row_and_ends_as_create_does(run, executor, request
     num_text, row = len(sentence) + 1, 13
     assert len(streams[0]) == num_text
     assert {num_text + row * n for n in range(4 * 12 + 1)} <= {len(ids) for ids in streams}
+    in_sound = np.diff([len(ids) for ids in streams if len(ids) >= num_text + row * 48 + 16])
+    assert 20 < len(in_sound) < 40 and in_sound.max() <= 16  # of 402 tokens
 
 
 def test_temperature_zero_takes_the_likeliest(run, executor, request_of, sentence):

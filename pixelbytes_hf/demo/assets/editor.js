@@ -1,5 +1,5 @@
 // The editor: a sprite (JSON) drawn pixel by pixel in the model's own colours, with pointer or keys.
-const palette = props.palette, background = props.background;
+const palette = props.palette;
 const find = (name) => element.querySelector('.pb-' + name);
 const canvas = find('drawing'), cursor = find('cursor'), inks = [...element.querySelectorAll('.pb-inks button')];
 const all = find('all').querySelector('input'), label = find('which');
@@ -61,7 +61,6 @@ function remember() {
 }
 
 function publish() {
-  sprite.touched = sprite.frames.some((frame) => frame.some((index) => index !== background));
   props.value = JSON.stringify(sprite);
 }
 
