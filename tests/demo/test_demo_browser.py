@@ -256,10 +256,12 @@ def test_a_phone_and_a_keyboard_are_enough(visit):
             break
     page.keyboard.press("Enter")
     wait_for_status(page, "Done")
+    page.locator("#pb-stage .pb-hint").wait_for()  # the stage is told in a step of its own
     for _ in range(30):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.className") == "pb-sprite":
             break
+    page.locator("#pb-stage .pb-sprite:focus").wait_for()
     page.keyboard.press("Enter")
     page.get_by_role("heading", name=re.compile("row 1, column 1$")).wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
