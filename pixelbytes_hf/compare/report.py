@@ -20,13 +20,8 @@ from ..training.settings import rename_settings
 TABLE_NAME = "table.md"
 NUM_RESAMPLES = 2000
 AXES = {"tokens": ("num_input_tokens_seen", "training tokens"), "seconds": ("seconds", "seconds of training")}
-SHOWN_METRICS = (
-    ("paper_windows", "hamming"),
-    ("paper_windows", "cosine"),
-    ("paper_windows", "bleu"),
-    ("tokens", "hamming"),
-    ("tokens", "ngram_overlap"),
-)
+SHOWN_METRICS = [("paper_windows", name) for name in ("hamming", "cosine", "bleu")]
+SHOWN_METRICS += [("tokens", name) for name in ("hamming", "ngram_overlap")]
 SHOWN_REFERENCES = ("marginal of the modality", "adaptive count coder")
 
 BOUND_NOTE = (
@@ -38,18 +33,15 @@ NONE_NOTE = "-: the model has no likelihood."
 Result = Mapping[str, Any]
 
 
-def write_report(result: Result, folder: Path) -> list[Path]:
+def write_report(result: Result, folder: Path) -> None:
     """Write ``table.md``, and figures of every group of rows that can be compared.
 
     Args:
         result: Content of ``results.json``.
         folder: Where to write.
-
-    Returns:
-        The files written.
     """
     (folder / TABLE_NAME).write_text(format_report(result) + "\n", encoding="utf-8")
-    written, streams = [folder / TABLE_NAME], _group(result["runs"], _stream_of)
+    streams = _group(result["runs"], _stream_of)
     for fingerprint, runs in streams.items():
         suffix = f"-{fingerprint[:8]}" if len(streams) > 1 else ""
         by_preset = group_by_preset(runs)
@@ -58,11 +50,9 @@ def write_report(result: Result, folder: Path) -> list[Path]:
                 name: [[(point[key], point["bits"]) for point in run["curve"]] for run in some]
                 for name, some in by_preset.items()
             }
-            path = folder / f"bits_by_{axis}{suffix}.png"
-            written.append(draw_comparison_curves(curves, path, axis_label=label))
+            draw_comparison_curves(curves, folder / f"bits_by_{axis}{suffix}.png", axis_label=label)
         if bars := _bars(by_preset, result["baselines"].get(fingerprint, {})):
-            written.append(draw_bits_by_kind(bars, folder / f"bits_by_modality{suffix}.png", kinds=TABLE_KINDS))
-    return written
+            draw_bits_by_kind(bars, folder / f"bits_by_modality{suffix}.png", kinds=TABLE_KINDS)
 
 
 def _bars(by_preset: Mapping[str, Sequence[Result]], baselines: Result) -> dict[str, dict[str, tuple[float, float]]]:

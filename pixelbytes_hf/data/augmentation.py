@@ -7,7 +7,6 @@ Shapes: L positions of a record, T frames, H rows, W columns.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -18,39 +17,26 @@ from ..tokens.vocabulary import Vocabulary
 _STREAM = 3  # which stream of random numbers
 
 
-class Flips(NamedTuple):
-    """What is done to a record.
+class Augmentation(NamedTuple):
+    """What may be done to records, each with probability one half, or what is done to one.
 
     Attributes:
-        mirror: Turn pictures left to right.
+        mirror: Turn pictures left to right. A text that says where something is would become false.
         invert: Turn the sign of every amplitude.
-    """
-
-    mirror: bool
-    invert: bool
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """What may be done to records, each with probability one half.
-
-    Args:
-        mirror: Whether pictures may be turned left to right. A text that says where something is would become false.
-        invert: Whether sounds may be turned upside down.
     """
 
     mirror: bool = False
     invert: bool = False
 
-    def draw(self, seed: int, epoch: int, index: int) -> Flips:
+    def draw(self, seed: int, epoch: int, index: int) -> "Augmentation":
         """Return what is done to the record of a window in an epoch, a pure function of the arguments."""
-        if not (self.mirror or self.invert):
-            return Flips(False, False)
+        if not any(self):
+            return self
         first, second = np.random.default_rng((seed, epoch, index, _STREAM)).random(2) < 0.5
-        return Flips(self.mirror and bool(first), self.invert and bool(second))
+        return Augmentation(self.mirror and bool(first), self.invert and bool(second))
 
 
-def flip_record(ids: Ids, shapes: Sequence[Shape], flips: Flips, vocabulary: Vocabulary) -> Ids:
+def flip_record(ids: Ids, shapes: Sequence[Shape], flips: Augmentation, vocabulary: Vocabulary) -> Ids:
     """Return a record with all its pictures or sounds flipped; flipping twice gives the record.
 
     Args:
@@ -65,7 +51,7 @@ def flip_record(ids: Ids, shapes: Sequence[Shape], flips: Flips, vocabulary: Voc
     Raises:
         ValueError: If amplitudes are to be inverted and the levels are not symmetrical.
     """
-    if not (flips.mirror or flips.invert):
+    if not any(flips):
         return ids
     result = ids.copy()
     stop = 0

@@ -50,8 +50,7 @@ class WindowSampler(Sampler[int]):
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, of the order and of the windows."""
         self.epoch = epoch
-        if hasattr(self.dataset, "set_epoch"):
-            self.dataset.set_epoch(epoch)
+        self.dataset.set_epoch(epoch)
         if hasattr(self.dataset, "set_order"):
             self.dataset.set_order(list(self))
 

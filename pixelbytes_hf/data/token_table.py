@@ -1,23 +1,23 @@
-"""All positions of a corpus side by side: tokens, contexts and modalities, for predictors that count.
+"""Positions of records side by side: tokens, contexts and modalities, for scores and for predictors that count.
 
 Shapes: L positions, N context cells.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tokens.grid import Ids, modality_of_positions
+from ..tokens.grid import Ids, Shape, modality_of_positions
 from ..tokens.six_cells import gather_window
 from ..tokens.vocabulary import Vocabulary
-from .corpus import Records
+from .corpus import Records, record_lengths
 
 
 @dataclass(frozen=True)
 class TokenTable:
-    """All positions of a corpus.
+    """Positions of records.
 
     Attributes:
         ids: Tokens, (L,).
@@ -34,20 +34,26 @@ class TokenTable:
     vocabulary: Vocabulary
 
 
+def tabulate_window(ids: Ids, shapes: Sequence[Shape], start: int, stop: int, vocabulary: Vocabulary) -> TokenTable:
+    """Return positions `start`..`stop` of a record, their contexts by the six cells whatever a model reads by."""
+    contexts = gather_window(ids, shapes, start, stop, pad_id=vocabulary.pad_id)
+    modalities, positions = modality_of_positions(shapes)[start:stop], np.arange(start, stop)
+    return TokenTable(np.asarray(ids[start:stop]), contexts, modalities, positions, vocabulary)
+
+
 def gather_table(corpus: Records) -> TokenTable:
     """Return all positions of a corpus.
 
     Raises:
         ValueError: If it has no token.
     """
-    vocabulary = corpus.vocabulary
-    parts: list[tuple[NDArray[Any], ...]] = []
-    for index in range(corpus.num_records):
-        ids, shapes = corpus.record(index)
-        if len(ids):
-            contexts = gather_window(ids, shapes, 0, len(ids), pad_id=vocabulary.pad_id)
-            parts.append((np.asarray(ids), contexts, modality_of_positions(shapes), np.arange(len(ids))))
-    if not parts:
+    tables = [
+        tabulate_window(*corpus.record(index), 0, length, corpus.vocabulary)
+        for index, length in enumerate(record_lengths(corpus))
+        if length
+    ]
+    if not tables:
         raise ValueError("corpus must have at least one token to score, got none")
-    ids, all_contexts, modalities, positions = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return TokenTable(ids, all_contexts, modalities, positions, vocabulary)
+    names = ("ids", "contexts", "modalities", "positions")
+    ids, contexts, modalities, positions = (np.concatenate([getattr(t, n) for t in tables]) for n in names)
+    return TokenTable(ids, contexts, modalities, positions, corpus.vocabulary)

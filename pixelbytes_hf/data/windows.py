@@ -80,7 +80,7 @@ class WindowDataset(Dataset[dict[str, Ids]]):
         self.seed, self.jitter, self.epoch = seed, jitter, 0
         self.num_prefix_windows, self.prefix_length = prefix_windows * corpus.num_records, prefix_length
         self.rule, self.corruption, self.num_draws = context_rule(context_size), corruption, num_draws
-        self.augmentation = augmentation or Augmentation()
+        self.augmentation = Augmentation() if augmentation is None else augmentation
         self._ranks: NDArray[np.int64] | None = None
         self._lengths = np.diff(corpus.offsets)
         counts = np.maximum(-(-(self._lengths - window_length) // stride), 0) + 1

@@ -23,12 +23,14 @@ from ..data.corpus import Records, record_lengths
 from ..generation.canvas import ContextSource
 from ..generation.grammar import FreeGrammar
 from ..generation.segment_grammar import LegalIds
+from ..pretrained.sequence_model import evaluation_mode
 from ..tokens.contexts import causal_window, context_rule, gather_causal_windows
 from ..tokens.grid import Ids
 from ..tokens.six_cells import gather_window
-from .scored_model import ScoredModel, evaluation_mode
+from .scored_model import ScoredModel
 from .similarity import histogram_cosine, ngram_overlap, paper_bleu, paper_cosine, paper_hamming, token_hamming
 
+PROMPT_LENGTH, SEED, BATCH_SIZE = 64, 0, 32  # tokens read; of the choice of windows; windows read together
 Metrics = Mapping[str, Callable[[Ids, Ids], float]]
 WINDOW_METRICS: Metrics = {"hamming": paper_hamming, "cosine": paper_cosine, "bleu": paper_bleu}
 TOKEN_METRICS: Metrics = {
@@ -43,12 +45,9 @@ def evaluate_continuations(
     model: ScoredModel,
     corpus: Records,
     *,
-    prompt_length: int = 64,
     num_new: int = 16,
     num_windows: int | None = 256,
-    seed: int = 0,
     context: ContextSource = "exact",
-    batch_size: int = 32,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Return how alike a model's greedy continuations are to the records'.
@@ -56,14 +55,11 @@ def evaluate_continuations(
     Args:
         model: An `aPxBySequenceModel` whose objective predicts the next token.
         corpus: Records and their vocabulary.
-        prompt_length: Tokens read, P.
         num_new: Tokens given, n; at least 4, which BLEU needs.
-        num_windows: Windows to score, chosen by the seed alone, so that every model is scored on the same ones; None
+        num_windows: Windows to score, chosen by `SEED` alone, so that every model is scored on the same ones; None
             takes all.
-        seed: Of the choice.
         context: Where the context of a given token comes from: ``exact``, the tokens before it, or ``model``, what the
             model predicts, as the paper's autoregressive objective does.
-        batch_size: Windows read together; does not change the figures.
         progress: Whether to show a progress bar.
 
     Returns:
@@ -75,29 +71,27 @@ def evaluate_continuations(
             vocabularies differ, or no record is long enough.
     """
     _check_model(model, context)
-    if prompt_length < 1 or num_new < 4 or batch_size < 1:
-        raise ValueError(
-            f"prompt_length and batch_size must be at least 1, num_new 4, got {prompt_length}, {batch_size}, {num_new}"
-        )
+    if num_new < 4:
+        raise ValueError(f"num_new must be at least 4, got {num_new}")
     model.config.check_vocabulary(corpus.vocabulary)
-    start_time, places = time.monotonic(), choose_places(corpus, prompt_length + num_new, num_windows, seed)
+    start_time, places = time.monotonic(), choose_places(corpus, PROMPT_LENGTH + num_new, num_windows, SEED)
     windows, tokens = [], []
     with evaluation_mode(model), tqdm(total=len(places), desc="continue", disable=not progress) as bar:
-        for first in range(0, len(places), batch_size):
+        for first in range(0, len(places), BATCH_SIZE):
             batch = [
-                Continuation(corpus, *place, prompt_length, model.config.context_size)
-                for place in places[first : first + batch_size]
+                Continuation(corpus, *place, PROMPT_LENGTH, model.config.context_size)
+                for place in places[first : first + BATCH_SIZE]
             ]
             continue_greedily(model, batch, num_new, context)
             windows += [(each.targets(num_new), each.windows) for each in batch]
             tokens += [(each.target_tokens(num_new), each.tokens) for each in batch]
             bar.update(len(batch))
-    settings = {"prompt_length": prompt_length, "num_new": num_new, "num_windows": num_windows}
+    settings = {"prompt_length": PROMPT_LENGTH, "num_new": num_new, "num_windows": num_windows}
     return {
         "paper_windows": _summarise(WINDOW_METRICS, windows),
         "tokens": _summarise(TOKEN_METRICS, tokens),
         "windows": len(places),
-        "settings": {**settings, "seed": seed, "context": context},
+        "settings": {**settings, "seed": SEED, "context": context},
         "seconds": time.monotonic() - start_time,
     }
 

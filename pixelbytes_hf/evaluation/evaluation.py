@@ -19,12 +19,13 @@ from tqdm.auto import tqdm
 
 from ..data.corpus import Records
 from ..data.token_table import TokenTable, gather_table
+from ..pretrained.sequence_model import evaluation_mode
 from ..runs.files import walk_leaves, write_json
 from ..runs.versions import describe_versions
 from .adaptive_ngram import AdaptiveNgram
 from .baselines import Baseline, CellCopyRule, static_baselines
 from .metrics import MatchedScore, PaperTotals
-from .scored_model import ScoredModel, evaluation_mode
+from .scored_model import ScoredModel
 from .scoring import Scorer, Step, WindowScorer, plan_steps
 from .scoring_last_token import LastTokenScorer, plan_last_tokens
 from .scoring_masked import MaskedScorer
@@ -185,9 +186,7 @@ def score_baseline(baseline: Baseline, train: TokenTable, test: TokenTable) -> R
     """Return the figures of one trivial predictor, fitted anew."""
     prediction = baseline.fit(train).predict(test)
     hits = prediction.guesses == test.ids
-    score = MatchedScore.of(
-        test.ids, test.contexts, test.modalities, nats=prediction.nats, hits=hits, vocabulary=test.vocabulary
-    )
+    score = MatchedScore.of(test, prediction.nats, hits)
     paper = PaperTotals(float(prediction.nats.sum()), int(hits.sum()), len(hits))
     return {**score.to_dict(), "paper": paper.to_dict()}
 

@@ -11,15 +11,16 @@ Shapes: L positions, N context cells, G groups.
 Source of `PaperTotals`: `_process_epoch`, pixelbytes/model.py of fabienfrfr/PixelBytes@7646d6a.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tokens.grid import MODALITIES, PIXEL, Ids
-from ..tokens.vocabulary import KINDS, Vocabulary
+from ..data.token_table import TokenTable
+from ..tokens.grid import MODALITIES, PIXEL
+from ..tokens.vocabulary import KINDS
 
 FRAME_BEFORE_CELL = 1  # the same place in the frame before
 CHANGES = ("pixel_kept", "pixel_changed")
@@ -96,70 +97,52 @@ class MatchedScore:
     """Matched figures of the same tokens, grouped in three ways; scores can be added.
 
     Attributes:
-        kinds: By the token's own kind.
-        modalities: By the modality of its segment, separators included.
-        changes: Of the pixels that have a pixel at the same place in the frame before: by whether they equal it. A
-            copy of the frame before has accuracy 1 on the kept and 0 on the changed ones.
+        tables: Totals ``matched``, by the token's own kind; ``by_modality``, that of its segment, separators included;
+            and ``by_change``, of the pixels that have a pixel at the same place in the frame before: by whether they
+            equal it. A copy of the frame before has accuracy 1 on the kept and 0 on the changed ones.
     """
 
-    kinds: Totals
-    modalities: Totals
-    changes: Totals
+    tables: Mapping[str, Totals]
 
     @classmethod
     def empty(cls) -> "MatchedScore":
         """Return the score of no token."""
-        nothing = np.empty(0, np.int64)
-        return cls(*(Totals.of(groups, nothing, nothing, nothing > 0) for groups in (KINDS, MODALITIES, CHANGES)))
+        groups, none = {"matched": KINDS, "by_modality": MODALITIES, "by_change": CHANGES}, np.empty(0, np.int64)
+        return cls({table: Totals.of(names, none, none, none) for table, names in groups.items()})
 
     @classmethod
-    def of(
-        cls,
-        ids: Ids,
-        contexts: Ids,
-        modalities: NDArray[Any],
-        *,
-        nats: NDArray[Any],
-        hits: NDArray[Any],
-        vocabulary: Vocabulary,
-    ) -> "MatchedScore":
+    def of(cls, table: TokenTable, nats: NDArray[Any], hits: NDArray[Any]) -> "MatchedScore":
         """Return the score of predicted tokens.
 
         Args:
-            ids: The tokens, (L,).
-            contexts: What was seen before each, (L, N).
-            modalities: Index into `MODALITIES` of each, (L,).
+            table: The tokens, and what was seen before each.
             nats: -ln of the probability of each, (L,).
             hits: Whether each was the likeliest guess, (L,), or how often on average.
-            vocabulary: The tables.
 
         Example:
-            >>> ids, nats = np.array([58, 59]), np.log([2.0, 8.0])
-            >>> score = MatchedScore.of(ids, np.zeros((2, 6), int), np.array([1, 1]), nats=nats,
-            ...     hits=ids == 58, vocabulary=Vocabulary.from_preset("paper"))
-            >>> score.to_dict()["matched"]["pixel"]
+            >>> from pixelbytes_hf import Vocabulary
+            >>> ids, tables = np.array([58, 59]), Vocabulary.from_preset("paper")
+            >>> table = TokenTable(ids, np.zeros((2, 6), int), np.array([1, 1]), np.arange(2), tables)
+            >>> MatchedScore.of(table, np.log([2.0, 8.0]), ids == 58).to_dict()["matched"]["pixel"]
             {'bits': 2.0, 'accuracy': 0.5, 'tokens': 2}
         """
-        kind_of_id = vocabulary.kind_of_id
-        before = contexts[:, FRAME_BEFORE_CELL]
+        ids, kind_of_id, before = table.ids, table.vocabulary.kind_of_id, table.contexts[:, FRAME_BEFORE_CELL]
         moving = (kind_of_id[ids] == PIXEL) & (kind_of_id[before] == PIXEL)
         changed = (ids[moving] != before[moving]).astype(np.int64)
         return cls(
-            Totals.of(KINDS, kind_of_id[ids], nats, hits),
-            Totals.of(MODALITIES, modalities, nats, hits),
-            Totals.of(CHANGES, changed, np.asarray(nats)[moving], hits[moving]),
+            {
+                "matched": Totals.of(KINDS, kind_of_id[ids], nats, hits),
+                "by_modality": Totals.of(MODALITIES, table.modalities, nats, hits),
+                "by_change": Totals.of(CHANGES, changed, nats[moving], hits[moving]),
+            }
         )
 
     def __add__(self, other: "MatchedScore") -> "MatchedScore":
-        return MatchedScore(self.kinds + other.kinds, self.modalities + other.modalities, self.changes + other.changes)
+        return MatchedScore({name: totals + other.tables[name] for name, totals in self.tables.items()})
 
     def to_dict(self) -> dict[str, dict[str, dict[str, float | int]]]:
-        """Return the tables ``matched`` (all, then kinds), ``by_modality`` and ``by_change``."""
-        return {
-            "matched": self.kinds.table(with_all=True),
-            "by_modality": self.modalities.table(),
-            "by_change": self.changes.table(),
-        }
+        """Return the figures of every table; ``matched`` begins with those over ``all`` tokens."""
+        return {name: totals.table(with_all=name == "matched") for name, totals in self.tables.items()}
 
 
 class PaperTotals(NamedTuple):

@@ -9,16 +9,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from accelerate.utils import send_to_device
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from ..data.batches import WindowCollator
 from ..data.corpus import Records, record_lengths
+from ..data.token_table import tabulate_window
 from ..objectives.corruption import Window
 from ..objectives.losses import score_tokens
 from ..tokens.contexts import context_rule
-from ..tokens.grid import modality_of_positions
-from ..tokens.six_cells import gather_window
 from ..tokens.stacking import stack_padded
 from ..tokens.vocabulary import IGNORE_INDEX
 from .metrics import MatchedScore, PaperTotals
@@ -101,15 +102,8 @@ class Scorer(ABC):
         ids, shapes, start, stop, _ = window
         nats, hits = nats[: stop - start], hits[: stop - start]
         self.records[record] += nats.sum(), stop - start
-        self.score += MatchedScore.of(
-            ids[start:stop],
-            # grouped by the same cells whatever rule the model reads by
-            gather_window(ids, shapes, start, stop, pad_id=self.corpus.vocabulary.pad_id),
-            modality_of_positions(shapes)[start:stop],
-            nats=nats,
-            hits=hits,
-            vocabulary=self.corpus.vocabulary,
-        )
+        table = tabulate_window(ids, shapes, start, stop, self.corpus.vocabulary)
+        self.score += MatchedScore.of(table, nats, hits)
 
 
 class WindowScorer(Scorer):
@@ -130,15 +124,15 @@ class WindowScorer(Scorer):
     def read(self, step: Step) -> int:
         """Read one step and return how many tokens it read."""
         windows = [self.window(*place) for place in step.places]
-        batch, device = self.batch(windows), self.model.device
+        batch = send_to_device(self.batch(windows), self.model.device)
+        labels, contexts, is_real = batch["labels"], batch["input_ids"], batch["attention_mask"]
         if step.is_fresh:
             self.cache, self.num_read = self.model.new_cache() if self.carried else None, 0
         elif self.cache is not None and len(windows) < self.num_rows:
             # the shortest records, which have ended, were the last rows
-            self.cache.batch_select_indices(torch.arange(len(windows), device=device))
+            self.cache.batch_select_indices(torch.arange(len(windows), device=labels.device))
         self.num_rows = len(windows)
-        labels, mask = batch["labels"].to(device), self._mask(batch["attention_mask"].to(device))
-        contexts = batch["input_ids"].to(device)
+        mask = None if is_real.all() else functional.pad(is_real, (self.num_read, 0), value=1)
         output = self.model(
             input_ids=contexts, attention_mask=mask, past_key_values=self.cache, use_cache=self.carried
         )
@@ -147,11 +141,7 @@ class WindowScorer(Scorer):
         for (record, _, _), window, *scores in zip(step.places, windows, nats.cpu(), hits.cpu(), strict=True):
             self.add(record, window, *(score.numpy() for score in scores))
         self._add_paper(output.logits, labels, windows)
-        return int(batch["attention_mask"].sum())
-
-    def _mask(self, is_real: Tensor) -> Tensor | None:
-        """Return the mask of what was read and this window, (B, read + L), or None where nothing is padding."""
-        return None if is_real.all() else torch.nn.functional.pad(is_real, (self.num_read, 0), value=1)
+        return int(is_real.sum())
 
     def _add_paper(self, logits: Tensor, labels: Tensor, windows: Sequence[Window]) -> None:
         targets = labels

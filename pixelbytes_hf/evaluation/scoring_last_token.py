@@ -8,6 +8,7 @@ Shapes: B windows read together, L positions of a window, V vocabulary.
 
 import numpy as np
 import torch
+from accelerate.utils import send_to_device
 
 from ..data.corpus import Records, record_lengths
 from ..data.last_token_windows import choose_targets
@@ -40,7 +41,7 @@ class LastTokenScorer(Scorer):
     def read(self, step: Step) -> int:
         """Read one step and return how many tokens it read."""
         windows = [self.window(*place) for place in step.places]
-        batch = {name: tensor.to(self.model.device) for name, tensor in self.batch(windows).items()}
+        batch = send_to_device(self.batch(windows), self.model.device)
         labels, mask = batch.pop("labels"), batch["attention_mask"]
         last = torch.arange(len(windows), device=mask.device), mask.sum(dim=1) - 1
         logits = self.model.objective.new_token_logits(self.model(**batch, use_cache=False).logits)[last]

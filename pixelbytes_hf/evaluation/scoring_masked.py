@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import send_to_device
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -35,19 +36,18 @@ class MaskedScorer(Scorer):
         model: In evaluation mode.
         corpus: Records.
         num_draws: K.
-        seed: Of the draws.
 
     Raises:
         ValueError: If `num_draws` is not positive, or the model's objective corrupts nothing.
     """
 
-    def __init__(self, model: ScoredModel, corpus: Records, *, num_draws: int, seed: int = 0) -> None:
+    def __init__(self, model: ScoredModel, corpus: Records, *, num_draws: int) -> None:
         """Find out where each record begins, which seeds its draws."""
         super().__init__(model, corpus)
         corruption = build_corruption(model.config)
         if num_draws < 1 or corruption is None:
             raise ValueError(f"num_draws must be at least 1, with an objective that draws, got {num_draws}")
-        self.num_draws, self.seed, self.corruption = num_draws, seed, corruption
+        self.num_draws, self.corruption = num_draws, corruption
         self.offsets = np.cumsum([0, *record_lengths(corpus)])
         self.has_likelihood = model.objective.likelihood != "none"
 
@@ -67,7 +67,7 @@ class MaskedScorer(Scorer):
 
     def _read_draw(self, windows: Sequence[Window], step: Step, draw: int) -> NDArray[np.float64]:
         """Return what every token cost, was hit and weighed, (3, B, L); zero where it was visible."""
-        batch = _to_device(self._draw(windows, step, draw), self.model.device)
+        batch = send_to_device(self._draw(windows, step, draw), self.model.device)
         labels, mask = batch.pop("labels"), batch["attention_mask"]
         logits = self.model(**{**batch, "attention_mask": None if mask.all() else mask}, use_cache=False).logits
         objective = self.model.objective
@@ -88,17 +88,10 @@ class MaskedScorer(Scorer):
         for window, (record, start, _) in zip(windows, step.places, strict=True):
             # every window has draws of its own, whatever it is read together with
             index = int(self.offsets[record] + start) * self.num_draws + draw
-            moment = Moment(self.seed, 0, index, draw, num_strata=self.num_draws)
+            moment = Moment(0, 0, index, draw, num_strata=self.num_draws)
             contexts, drawn = self.corruption.corrupt(window, moment, pad_id=self.corpus.vocabulary.pad_id)
             rows.append({"input_ids": contexts, "labels": window.ids[window.start : window.stop], "corruption": drawn})
         return self.collate(rows)
-
-
-def _to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    return {
-        name: _to_device(value, device) if isinstance(value, dict) else value.to(device)
-        for name, value in batch.items()
-    }
 
 
 def _sum(nats: Tensor, hits: Tensor, is_scored: Tensor) -> tuple[float, int, int]:

@@ -101,8 +101,7 @@ def token_hamming(target: Ids, generated: Ids) -> float:
         0.5
     """
     target, generated = _streams(target, generated)
-    shared = min(len(target), len(generated))
-    longest = max(len(target), len(generated))
+    shared, longest = sorted((len(target), len(generated)))
     return float(((target[:shared] != generated[:shared]).sum() + longest - shared) / longest)
 
 
@@ -156,9 +155,8 @@ def ngram_overlap(target: Ids, generated: Ids, *, order: int = 2) -> float:
 def _same_shape(target: Ids, generated: Ids) -> tuple[Ids, Ids]:
     target, generated = np.asarray(target), np.asarray(generated)
     if target.shape != generated.shape or not target.size:
-        raise ValueError(
-            f"target and generated must have one non-empty shape, got {target.shape} and {generated.shape}"
-        )
+        got = f"{target.shape} and {generated.shape}"
+        raise ValueError(f"target and generated must have one non-empty shape, got {got}")
     return target, generated
 
 

@@ -60,13 +60,12 @@ def choose_vocabulary(vocabulary: Vocabulary | None, tokenizer: Any, config: Any
     Raises:
         ValueError: If there are none, or they are not the model's.
     """
-    if vocabulary is None and tokenizer is not None:
-        vocabulary = tokenizer.tables
     if vocabulary is None:
         presets = [Vocabulary.from_preset(name) for name in ("paper", "full", "first")]
-        vocabulary = next((tables for tables in presets if tables.size == config.vocab_size), None)
-        if vocabulary is None:
-            raise ValueError(f"no preset has {config.vocab_size} ids: pass vocabulary= or tokenizer=")
+        of_size = (tables for tables in presets if tables.size == config.vocab_size)
+        vocabulary = next(of_size, None) if tokenizer is None else tokenizer.tables
+    if vocabulary is None:
+        raise ValueError(f"no preset has {config.vocab_size} ids: pass vocabulary= or tokenizer=")
     config.check_vocabulary(vocabulary)
     return vocabulary
 

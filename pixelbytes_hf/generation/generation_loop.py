@@ -90,7 +90,8 @@ def generate_tokens(
     grammars = plan.grammars(prompt.known_ids(model.config))
     budget = generation_config.max_length - input_ids.shape[1]
     canvas = Canvas(prompt, grammars, context=plan.context, budget=budget, config=model.config)
-    sampler = Sampler(logits_processor, generation_config.do_sample, plan.generator)
+    num_cells = model.objective.predicted_cells if plan.context == "model" else 1
+    sampler = Sampler(logits_processor, generation_config.do_sample, plan.generator, num_cells)
     criteria = StoppingCriteriaList([c for c in stopping_criteria if not isinstance(c, MaxLengthCriteria)])
     reader = ContextReader(model, canvas, model_kwargs.get(STATE_NAME), generation_config)
     records = Records(generation_config)

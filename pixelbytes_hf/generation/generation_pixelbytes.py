@@ -16,6 +16,7 @@ from transformers import GenerationConfig, GenerationMixin
 from transformers.generation.configuration_utils import GenerationMode
 from transformers.generation.streamers import BaseStreamer
 
+from ..pretrained.sequence_model import evaluation_mode
 from ..pretrained.transformers_versions import STATE_NAME, take_state
 from ..tokens.contexts import context_rule
 from ..tokens.grid import Segment
@@ -159,12 +160,9 @@ class PixelBytesGenerationMixin(GenerationMixin):
             ValueError: If the objective decodes one token after another, or an argument leaves its range.
         """
         options["generator"] = choose_generator(generator, seed, self.device)
-        was_training = self.training
-        self.eval()
-        try:
-            return infill(self, records, masks, choose_vocabulary(vocabulary, tokenizer, self.config), **options)
-        finally:
-            self.train(was_training)
+        tables = choose_vocabulary(vocabulary, tokenizer, self.config)
+        with evaluation_mode(self):
+            return infill(self, records, masks, tables, **options)
 
     def _options_of_filling(self, kwargs: dict[str, Any], *defaults: Any) -> dict[str, Any]:
         """Return how an objective that decodes in parallel is to draw; other settings are refused."""
@@ -191,25 +189,25 @@ class PixelBytesGenerationMixin(GenerationMixin):
             value = kwargs.pop(name, None)
             if value is not None and value is not False:
                 raise ValueError(f"generate() does not support {name}")
+        config, objective = self.config, self.objective
         if context not in get_args(ContextSource):
             raise ValueError(f"context must be one of {get_args(ContextSource)}, got {context!r}")
-        if context == "model" and self.config.newest_cell != self.config.context_size - 1:
+        if context == "model" and config.newest_cell != config.context_size - 1:
             raise ValueError(
-                f"context='model' needs rows whose last cell is the token read just before, got rows of "
-                f"{self.config.context_size} cells"
+                "context='model' needs rows whose last cell is the token read just before, got rows of "
+                f"{config.context_size} cells"
             )
-        if context == "model" and self.objective.predicted_cells != self.config.context_size:
+        if context == "model" and objective.predicted_cells != config.context_size:
             raise ValueError(
-                f"context='model' needs an objective that predicts {self.config.context_size} cells, got "
-                f"{self.objective.name!r}, which predicts {self.objective.predicted_cells}"
+                f"context='model' needs an objective that predicts {config.context_size} cells, got "
+                f"{objective.name!r}, which predicts {objective.predicted_cells}"
             )
-        if self.objective.windows == "last token":
-            if STATE_NAME in kwargs:
-                raise ValueError(
-                    f"past_key_values must be None with the objective {self.objective.name!r}, which reads its window "
-                    "anew"
-                )
-        elif self.config.sees_future:
+        reads_anew = objective.windows == "last token"
+        if reads_anew and STATE_NAME in kwargs:
+            raise ValueError(
+                f"past_key_values must be None with the objective {objective.name!r}, which reads its window anew"
+            )
+        if config.sees_future and not reads_anew:
             raise ValueError("a bidirectional model cannot generate: it was trained to read the tokens it predicts")
 
     def _prepare_cache_for_generation(

@@ -193,12 +193,11 @@ class FreeGrammar:
         self.segment.closed |= opens_nothing
 
     def _open(self, kind: Kind) -> SegmentGrammar:
-        layout: SegmentLayout = Text(max_length=UNBOUNDED)
-        if kind == "pixel":
-            layout = Image(frames=UNBOUNDED, max_height=UNBOUNDED, max_width=UNBOUNDED)
-        elif kind == "level":
-            layout = Audio(channels=self._channels, max_samples=UNBOUNDED)
-        return segment_grammar(layout, self._pad_id)
+        opened: dict[Kind, SegmentLayout] = {
+            "pixel": Image(frames=UNBOUNDED, max_height=UNBOUNDED, max_width=UNBOUNDED),
+            "level": Audio(channels=self._channels, max_samples=UNBOUNDED),
+        }
+        return segment_grammar(opened.get(kind, Text(max_length=UNBOUNDED)), self._pad_id)
 
     def _choices(self, segment: SegmentGrammar) -> Sequence[Choice]:
         if segment.modality != "text" or self._legal_ids.vocabulary.specials:

@@ -1,7 +1,4 @@
-"""The layout of a corpus: what its records usually consist of, written beside a model trained on it.
-
-Knows corpora and layouts; knows nothing about models.
-"""
+"""The layout of a corpus: what its records usually consist of, written beside a model trained on it."""
 
 from collections import Counter
 from itertools import pairwise
@@ -53,19 +50,18 @@ def _text_layout(extents: np.ndarray) -> SegmentLayout:
 
 
 def _image_layout(extents: np.ndarray) -> SegmentLayout:
-    frames, rows, columns = (int(value) for value in np.median(extents, axis=0))
-    most_rows, most_columns = int(extents[:, 1].max()), int(extents[:, 2].max()) - 1
+    frames, rows, columns = np.median(extents, axis=0).astype(int).tolist()
+    _, most_rows, most_columns = extents.max(0).tolist()
     return Image(
         frames=frames,
         height=rows if (extents[:, 1] == rows).all() else None,
         width=columns - 1 if (extents[:, 2] == columns).all() else None,
         max_height=most_rows,
-        max_width=most_columns,
+        max_width=most_columns - 1,
     )
 
 
 def _audio_layout(extents: np.ndarray) -> SegmentLayout:
     channels, most = int(np.median(extents[:, 2])), int(extents[:, 0].max()) - 1
-    if (extents[:, 0] == most + 1).all():
-        return Audio(channels=channels, samples=most)
-    return Audio(channels=channels, max_samples=most)
+    is_fixed = (extents[:, 0] == most + 1).all()
+    return Audio(channels=channels, samples=most if is_fixed else None, max_samples=None if is_fixed else most)

@@ -153,14 +153,8 @@ class Run:
         given: dict[str, Any] = {
             name: value for name, value in (("text", text), ("image", image), ("audio", audio)) if value is not None
         }
-        prompts = self.tokenizer(
-            **given,
-            padding=True,
-            padding_side="left",
-            return_tensors="pt",
-            truncation=keep is not None,
-            max_length=keep,
-        )
+        padding: dict[str, Any] = {"padding": True, "padding_side": "left", "return_tensors": "pt"}
+        prompts = self.tokenizer(**given, **padding, truncation=keep is not None, max_length=keep)
         wanted = self.layout_after(list(given)) if layout is None else as_layout(layout)
         tokens = self.model.generate(**prompts, layout=wanted, tokenizer=self.tokenizer, **options)
         return [self.tokenizer.decode_modalities(row) for row in tokens]

@@ -89,11 +89,8 @@ class HistoryWriter(TrainerCallback):
             if broken := [name for name, value in point.items() if not math.isfinite(value)]:
                 raise ValueError(f"training diverged: {broken[0]} is {point[broken[0]]} at step {point['step']}")
         train = [point for point in state.log_history if "loss" in point]
-        validation = [
-            {name.removeprefix("eval_"): value for name, value in point.items()}
-            for point in state.log_history
-            if IS_VALIDATION & point.keys()
-        ]
+        validated = [point for point in state.log_history if IS_VALIDATION & point.keys()]
+        validation = [{name.removeprefix("eval_"): value for name, value in point.items()} for point in validated]
         total = {"steps": state.global_step, "epochs": state.epoch, "tokens": state.num_input_tokens_seen}
         content = {"likelihood": self.likelihood, "total": total, "train": train, "validation": validation}
         write_json(self.path, content)

@@ -1,12 +1,13 @@
 """Which checkpoint of a run is complete, so that training can be resumed from it."""
 
-import json
 import os
 import re
 from pathlib import Path
 
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from ..pretrained.json_files import read_json
 
 _CHECKPOINT_NAME = re.compile(rf"{PREFIX_CHECKPOINT_DIR}-(\d+)")
 
@@ -25,7 +26,7 @@ def is_complete(checkpoint: Path, *, num_processes: int = 1) -> bool:
     if not all((checkpoint / name).is_file() for name in ranks):
         return False
     try:
-        json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+        read_json(checkpoint / TRAINER_STATE_NAME)
     except (OSError, ValueError):
         return False
     return True
@@ -33,9 +34,6 @@ def is_complete(checkpoint: Path, *, num_processes: int = 1) -> bool:
 
 def find_newest_complete(folder: str | os.PathLike[str], *, num_processes: int = 1) -> Path | None:
     """Return the checkpoint of most steps in `folder` that is whole, or None if there is none."""
-    if not Path(folder).is_dir():
-        return None
-    matches = ((_CHECKPOINT_NAME.fullmatch(path.name), path) for path in Path(folder).iterdir())
-    found = sorted(((int(match[1]), path) for match, path in matches if match), reverse=True)
-    whole = (path for _, path in found if is_complete(path, num_processes=num_processes))
-    return next(whole, None)
+    steps = {path: _CHECKPOINT_NAME.fullmatch(path.name) for path in Path(folder).glob(f"{PREFIX_CHECKPOINT_DIR}-*")}
+    found = sorted((path for path, match in steps.items() if match), key=lambda path: -int(steps[path][1]))
+    return next((path for path in found if is_complete(path, num_processes=num_processes)), None)

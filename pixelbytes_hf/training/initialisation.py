@@ -85,7 +85,7 @@ def initialise_ordered(
 
 
 def _order_levels(model: aPxBySequenceModel, vocabulary: Vocabulary) -> None:
-    embedding, levels = model.get_input_embeddings().weight, _as_slice(vocabulary.level_ids)
+    embedding, levels = model.get_input_embeddings().weight, [*vocabulary.level_ids]
     embedding.mul_(_EMBEDDING_SCALE)
     smooth = _smooth_rows(vocabulary.levels, embedding.shape[1])
     embedding[levels] = smooth * (_EMBEDDING_SCALE / smooth.std())
@@ -93,10 +93,6 @@ def _order_levels(model: aPxBySequenceModel, vocabulary: Vocabulary) -> None:
     for weight in model.fc.weight.chunk(model.objective.predicted_cells):
         rows = _smooth_rows(vocabulary.levels, weight.shape[1])
         weight[levels] = rows * (_SMOOTH_HEAD_SCALE * weight.std() / rows.std())
-
-
-def _as_slice(ids: range) -> slice:
-    return slice(ids.start, ids.stop)
 
 
 def _smooth_rows(levels: tuple[float, ...], width: int) -> Tensor:
@@ -147,8 +143,10 @@ def _carry(lstm: nn.LSTM, width: int, *, start: int = 0, source: int, recurrent:
 
 def _favour_repeats(model: aPxBySequenceModel, ids: range, strengths: dict[int, float]) -> None:
     """Make the new token's logit of an id large where that id, or one like it, stands in a cell of the context."""
-    embedding = model.get_input_embeddings().weight[_as_slice(ids)]
+    embedding = model.get_input_embeddings().weight[[*ids]]
     width, cells = embedding.shape[1], model.objective.predicted_cells
     rows = model.fc.weight.chunk(cells)[0 if cells == 1 else model.config.newest_cell]
     for cell, strength in strengths.items():
-        rows[_as_slice(ids), cell * width : (cell + 1) * width] = strength * embedding / (width * embedding.var())
+        rows[ids.start : ids.stop, cell * width : (cell + 1) * width] = (
+            strength * embedding / (width * embedding.var())
+        )

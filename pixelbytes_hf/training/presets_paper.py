@@ -67,33 +67,26 @@ def _first_name(mixer: str, direction: str, embedding: str, width: int, state: i
 
 
 def _first_row(mixer: str, direction: str, embedding: str, width: int, state: int, depth: int) -> Row:
-    settings = {"ssm": _first_ssm, "attention": _first_attention, "rnn": _first_rnn}[mixer]
+    is_bidirectional = direction == "bi"
+    # the printed state is no size of an attention layer; its width is cut to what four heads divide
+    width = width // 4 * 4 if mixer == "attention" else width
     model = {"objective": "last", "context_size": 9, "embedding": embedding, "embedding_dim": width}
+    if mixer == "rnn":
+        model["mixer_config"] = lstm(state, depth, bidirectional="first" if is_bidirectional else False)
+    else:
+        sizes = {"hidden_size": width, "num_hidden_layers": depth}
+        model["mixer_config"] = {"model_type": f"pixelbytes_first_{mixer}", **sizes}
+    if mixer == "ssm":
+        model["mixer_config"] |= {"state_size": state, "bidirectional": is_bidirectional}
+        model["head_bias"] = False
     return {
-        "model": model | settings(direction == "bi", width, state, depth),
+        "model": model,
         "tokenizer": {},
         "tokenizer_class": "PixelBytesTokenizer",
         "training": FIRST_TRAINING,
         "source": FIRST_SOURCE,
         "size_limit": FIRST_SIZE_LIMIT,
     }
-
-
-def _first_ssm(is_bidirectional: bool, width: int, state: int, depth: int) -> dict[str, Any]:
-    sizes = {"hidden_size": width, "state_size": state, "num_hidden_layers": depth}
-    mixer = {"model_type": "pixelbytes_first_ssm", **sizes, "bidirectional": is_bidirectional}
-    return {"mixer_config": mixer, "head_bias": False}
-
-
-def _first_attention(is_bidirectional: bool, width: int, state: int, depth: int) -> dict[str, Any]:
-    # the printed state is no size of an attention layer; the width is cut to what four heads divide
-    width = width // 4 * 4
-    mixer = {"model_type": "pixelbytes_first_attention", "hidden_size": width, "num_hidden_layers": depth}
-    return {"mixer_config": mixer, "embedding_dim": width}
-
-
-def _first_rnn(is_bidirectional: bool, width: int, state: int, depth: int) -> dict[str, Any]:
-    return {"mixer_config": lstm(state, depth, bidirectional="first" if is_bidirectional else False)}
 
 
 def _second_row(objective: str, mixer: dict[str, Any], *, audio_slicing: int = 2) -> Row:

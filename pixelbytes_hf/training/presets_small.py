@@ -9,17 +9,8 @@ from typing import Any
 from .presets_paper import SECOND_TOKENIZER, Row, lstm
 
 SMALL_SOURCE = "ours, small"
-TRAINING = {
-    "window_length": 512,
-    "stride": 512,
-    "batch_size": 8,
-    "num_train_epochs": 1,
-    "learning_rate": 3e-3,
-    "betas": (0.9, 0.95),
-    "schedule": "cosine",
-    "warmup_steps": 20,
-    "max_grad_norm": 1.0,
-}
+TRAINING = {"window_length": 512, "stride": 512, "batch_size": 8, "num_train_epochs": 1, "learning_rate": 3e-3}
+TRAINING |= {"betas": (0.9, 0.95), "schedule": "cosine", "warmup_steps": 20, "max_grad_norm": 1.0}
 MASKED_CONTEXT_SIZE = 7  # the six cells and the position's own
 
 _ATTENTION = {"hidden_size": 96, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 288}

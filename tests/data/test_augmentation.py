@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pixelbytes_hf.data.augmentation import Augmentation, Flips, flip_record
+from pixelbytes_hf.data.augmentation import Augmentation, flip_record
 from pixelbytes_hf.data.corpus import TokenCorpus
 from pixelbytes_hf.data.windows import WindowDataset
 from pixelbytes_hf.tokens.grid import audio_segment, flatten, image_segment, text_segment
 from pixelbytes_hf.tokens.six_cells import gather_window
 
-BOTH = Flips(mirror=True, invert=True)
+BOTH = Augmentation(mirror=True, invert=True)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_flips_are_those_of_the_media(record, paper):
     assert np.array_equal(flip_record(ids, shapes, BOTH, paper), flatten(expected)[0])
 
 
-@pytest.mark.parametrize("flips", [Flips(True, False), Flips(False, True), BOTH])
+@pytest.mark.parametrize("flips", [Augmentation(True, False), Augmentation(False, True), BOTH])
 def test_flipping_twice_gives_the_record_back(record, paper, flips):
     ids, shapes = flatten(record)
     once = flip_record(ids, shapes, flips, paper)
@@ -42,7 +42,7 @@ def test_flipping_twice_gives_the_record_back(record, paper, flips):
 
 def test_nothing_to_do_is_the_same_array(record, paper):
     ids, shapes = flatten(record)
-    assert flip_record(ids, shapes, Flips(False, False), paper) is ids
+    assert flip_record(ids, shapes, Augmentation(False, False), paper) is ids
 
 
 def test_levels_that_are_not_symmetrical_are_refused(record, paper):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from pixelbytes_hf.data.corpus import TokenCorpus
+from pixelbytes_hf.evaluation import continuations
 from pixelbytes_hf.evaluation.continuations import (
     Continuation,
     choose_places,
@@ -102,11 +103,11 @@ def test_tokens_are_the_likeliest_ones(corpus, objective):
 
 
 @pytest.mark.parametrize("objective", MODELS)
-def test_figures_are_means_over_windows(corpus, objective):
+def test_figures_are_means_over_windows(corpus, objective, monkeypatch):
     model = make(objective).train()
-    result = evaluate_continuations(
-        model, corpus, prompt_length=12, num_new=6, num_windows=5, seed=3, batch_size=2, progress=False
-    )
+    for name, value in (("PROMPT_LENGTH", 12), ("SEED", 3), ("BATCH_SIZE", 2)):
+        monkeypatch.setattr(continuations, name, value)
+    result = evaluate_continuations(model, corpus, num_new=6, num_windows=5, progress=False)
     assert model.training and result["windows"] == 5
     assert result["settings"] == {"prompt_length": 12, "num_new": 6, "num_windows": 5, "seed": 3, "context": "exact"}
     windows, tokens = [], []
@@ -142,7 +143,7 @@ def test_models_that_cannot_continue_are_refused(corpus):
     blind = make("predictive", allow_future=True, mixer_config={"hidden_size": 8, "bidirectional": True})
     with pytest.raises(ValueError, match="model must predict the next token without reading it"):
         evaluate_continuations(blind, corpus, progress=False)
-    with pytest.raises(ValueError, match="prompt_length and batch_size must be at least 1, num_new 4, got 64, 32, 3"):
+    with pytest.raises(ValueError, match="num_new must be at least 4, got 3"):
         evaluate_continuations(make("predictive"), corpus, num_new=3, progress=False)
     other = make("predictive", vocab_size=113)
     with pytest.raises(ValueError, match="the vocabulary's size is 151, the model's 113"):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixelbytes_hf.data.token_table import TokenTable
 from pixelbytes_hf.evaluation.metrics import MatchedScore, PaperTotals, Totals
 from pixelbytes_hf.evaluation.similarity import (
     histogram_cosine,
@@ -30,15 +31,16 @@ def random_score(rng, paper, length):
     ids[rng.random(length) < 0.3] = 60
     modalities = rng.integers(0, 3, length)
     nats, guesses = rng.exponential(size=length), np.where(rng.random(length) < 0.4, ids, 60)
-    return ids, contexts, modalities, {"nats": nats, "hits": guesses == ids, "vocabulary": paper}
+    return TokenTable(ids, contexts, modalities, np.arange(length), paper), nats, guesses == ids
 
 
 def test_matched_score_equals_a_loop_over_tokens(rng, paper):
-    ids, contexts, modalities, scored = random_score(rng, paper, 500)
-    tables = MatchedScore.of(ids, contexts, modalities, **scored).to_dict()
+    table, nats, hits = random_score(rng, paper, 500)
+    ids, contexts, modalities = table.ids, table.contexts, table.modalities
+    tables = MatchedScore.of(table, nats, hits).to_dict()
     groups = {("matched", "all"): [], ("by_change", "pixel_kept"): [], ("by_change", "pixel_changed"): []}
     for n, token in enumerate(ids):
-        row = (scored["nats"][n] / np.log(2), scored["hits"][n])
+        row = (nats[n] / np.log(2), hits[n])
         names = [("matched", "all"), ("matched", KINDS[paper.kind_of_id[token]])]
         names.append(("by_modality", MODALITIES[modalities[n]]))
         if token in paper.pixel_ids and contexts[n, 1] in paper.pixel_ids:
@@ -53,12 +55,12 @@ def test_matched_score_equals_a_loop_over_tokens(rng, paper):
 
 
 def test_matched_score_does_not_depend_on_batches(rng, paper):
-    ids, contexts, modalities, scored = random_score(rng, paper, 300)
-    whole = MatchedScore.of(ids, contexts, modalities, **scored)
+    table, nats, hits = random_score(rng, paper, 300)
+    whole = MatchedScore.of(table, nats, hits)
     total = MatchedScore.empty()
     for part in (slice(0, 7), slice(7, 200), slice(200, 300)):
-        arrays = {name: scored[name][part] for name in ("nats", "hits")}
-        total += MatchedScore.of(ids[part], contexts[part], modalities[part], **arrays, vocabulary=paper)
+        columns = (getattr(table, name)[part] for name in ("ids", "contexts", "modalities", "positions"))
+        total += MatchedScore.of(TokenTable(*columns, paper), nats[part], hits[part])
     for table, rows in whole.to_dict().items():
         for name, row in rows.items():
             assert total.to_dict()[table][name] == pytest.approx(row)
@@ -67,8 +69,8 @@ def test_matched_score_does_not_depend_on_batches(rng, paper):
 def test_copying_the_frame_before_knows_kept_pixels_only(rng, paper):
     grid = rng.integers(58, 61, (4, 5, 6))
     ids, contexts = grid.reshape(-1), gather_context(grid, pad_id=0)
-    arrays = {"nats": np.zeros(len(ids)), "hits": contexts[:, 1] == ids}
-    changes = MatchedScore.of(ids, contexts, np.ones(len(ids), int), **arrays, vocabulary=paper).to_dict()["by_change"]
+    table = TokenTable(ids, contexts, np.ones(len(ids), int), np.arange(len(ids)), paper)
+    changes = MatchedScore.of(table, np.zeros(len(ids)), contexts[:, 1] == ids).to_dict()["by_change"]
     assert (changes["pixel_kept"]["accuracy"], changes["pixel_changed"]["accuracy"]) == (1.0, 0.0)
     assert changes["pixel_kept"]["tokens"] + changes["pixel_changed"]["tokens"] == 3 * 5 * 6
 
@@ -167,6 +169,6 @@ def test_similarities_refuse_what_cannot_be_compared(measure, arguments):
 def test_uniform_guess_costs_the_logarithm_of_the_vocabulary():
     full = Vocabulary.from_preset("paper")
     ids = np.arange(full.size)
-    arrays = {"nats": np.full(full.size, np.log(full.size)), "hits": np.ones(full.size, bool)}
-    matched = MatchedScore.of(ids, np.zeros((full.size, 6), int), np.zeros(full.size, int), **arrays, vocabulary=full)
+    table = TokenTable(ids, np.zeros((full.size, 6), int), np.zeros(full.size, int), ids, full)
+    matched = MatchedScore.of(table, np.full(full.size, np.log(full.size)), np.ones(full.size, bool))
     assert all(row["bits"] == pytest.approx(np.log2(151)) for row in matched.to_dict()["matched"].values())
