@@ -1,7 +1,7 @@
 """How often a sprite and a cry show what their sentence says.
 
-Knows triples of (sentence, frames, sound), generated or real, and nothing about models. What is missing, cannot be
-decoded or cannot be told counts as disagreement, so silence is never an advantage.
+It takes triples of sentence, frames and sound, generated or real. What is missing, cannot be decoded or cannot be told
+counts as disagreement, so silence is never an advantage.
 
 Shapes: R records, T frames, H rows, W columns, C channels, N samples.
 """

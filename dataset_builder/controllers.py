@@ -1,7 +1,7 @@
 """Controllers that steer a system's state to a set-point: an optimal regulator, a PI controller, and none at all.
 
-All have one interface: at every sample they are told the set-point and the state and give the next action, within
-[-1, 1]. Knows systems as equations; knows nothing of records or models.
+All have one interface: at every sample they are told the set-point and the state and give the next action, within [-1,
+1].
 
 Cost of a trajectory, per sample: (state - set-point)^2 + `ACTION_WEIGHT` * (action - action at rest)^2, where the
 action at rest holds the set-point. It is what the regulator minimises where no action meets its limit.

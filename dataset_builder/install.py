@@ -1,7 +1,7 @@
 """A built corpus in the cache of `datasets`, where `load_dataset("pixelbytes-pokemon", "mini")` finds it anywhere.
 
-Knows how that cache is laid out: three levels below the name, (config, version, digest), of which the newest answers,
-whole or not. A name without an owner cannot be taken on the Hub: the cache is the only place that it stands for.
+That cache is laid out in three levels below the name, (config, version, digest), of which the newest answers, whole or
+not. A name without an owner cannot be taken on the Hub: the cache is the only place that it stands for.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """Linear systems with one input and one output: drawn at random, discretised exactly, simulated.
 
 A system is a transfer function with coefficients in descending powers of s, of order 1 to 3; time is counted in
-sampling periods, so a time constant of 8 is 8 samples. Between two samples the action is held constant, for which
-the discretisation (zero-order hold) is exact. Knows nothing of files or tokens.
+sampling periods, so a time constant of 8 is 8 samples. Between two samples the action is held constant, for which the
+discretisation (zero-order hold) is exact.
 
 Every drawn system is stable, controllable and observable, and the sum of the magnitudes of its impulse response is at
 most one: an action within [-1, 1] can never lead to a state beyond [-1, 1], so one full scale holds for all signals of

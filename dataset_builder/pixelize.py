@@ -1,9 +1,9 @@
 """Sprites as a small console would show them: at most 50 pixels a side, NES colours, a white background.
 
-Knows arrays only. The size rule is that of the original: each side times ``50 / longest side`` in floating point, cut
-to an integer, at least 1; small sprites are enlarged, and a longest side of 97 becomes 49 because of the rounding.
-Pixels brighter than `WHITE_LEVEL` become (255, 255, 255), the background, which is no entry of the palette; all others
-become the nearest NES colour in CIE Lab.
+The size rule is that of the original: each side times ``50 / longest side`` in floating point, cut to an integer, at
+least 1; small sprites are enlarged, and a longest side of 97 becomes 49 because of the rounding. Pixels brighter than
+`WHITE_LEVEL` become (255, 255, 255), the background, which is no entry of the palette; all others become the nearest
+NES colour in CIE Lab.
 
 Shapes: T frames, H rows, W columns.
 

@@ -1,6 +1,6 @@
 """Species of PokeAPI as records: description, animated sprite, cry, types, generation and evolution family.
 
-Knows PokeAPI's tables and file names. A species that lacks something is a `Drop` with a reason, never a guess.
+A species that lacks something is a `Drop` with a reason, never a guess.
 """
 
 import csv

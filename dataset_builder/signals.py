@@ -1,7 +1,7 @@
 """What a sound becomes when it leaves a Game Boy's speaker.
 
-Knows signals only, not files. The second channel of every cry is the first one resampled to the console's rate, band
-limited, and brought back to its own rate; each channel is then scaled to a peak of one.
+The second channel of every cry is the first one resampled to the console's rate, band limited, and brought back to its
+own rate; each channel is then scaled to a peak of one.
 
 Shapes: N samples, C channels.
 

@@ -1,7 +1,6 @@
 """Which records train, validate and test: whole families, so that no relative of a test creature was trained on.
 
-Knows family ids and nothing of records. A family's place depends on the seed and its id alone, so that a missing
-species moves few others.
+A family's place depends on the seed and its id alone, so that a missing species moves few others.
 """
 
 import hashlib

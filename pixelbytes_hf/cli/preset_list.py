@@ -1,7 +1,4 @@
-"""The list of presets with what their models come to: parameters, vocabulary, cells, embedding, objective, mixer.
-
-Knows presets and counts of weights, which are computed without making any; trains nothing.
-"""
+"""The list of presets with what their models come to: parameters, vocabulary, cells, embedding, objective, mixer."""
 
 import json
 from collections.abc import Mapping

@@ -1,9 +1,8 @@
 """Sends a folder to the Hub in one commit, and believes that it is there only when the hashes say so.
 
-Knows nothing of models, datasets or cards: a folder goes in, `Published` comes out, or an error. Nothing partial is
-ever reported as success: after the commit, the Hub's listing of that very commit is compared, file by file, with what
-lies on disk. A try that failed after the Hub had done its part is found out the same way and not done twice, and a
-second call sends only what is missing.
+A folder goes in, `Published` comes out, or an error. Nothing partial is ever reported as success: after the commit,
+the Hub's listing of that very commit is compared, file by file, with what lies on disk. A try that failed after the
+Hub had done its part is found out the same way and not done twice, and a second call sends only what is missing.
 """
 
 import logging

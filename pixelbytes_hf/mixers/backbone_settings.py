@@ -1,7 +1,4 @@
-"""Settings with which a model of transformers is a mixer of this size; its own defaults are those of large models.
-
-Knows keywords of configurations; knows no tensors and none of our own mixers.
-"""
+"""Settings with which a model of transformers is a mixer of this size; its own defaults are those of large models."""
 
 from typing import Any, Literal, get_args
 

@@ -1,8 +1,4 @@
-"""Configurations of our own mixers.
-
-Knows names and sizes, and how each kind answers what may be asked of any mixer (`mixer_properties`); knows no tensors
-and nothing about ids.
-"""
+"""Configurations of our own mixers."""
 
 from typing import Any, ClassVar, Literal, get_args
 

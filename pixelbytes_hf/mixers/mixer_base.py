@@ -1,7 +1,5 @@
 """What our own mixers share: how `forward` is called, which state is kept, where padding goes, what comes out.
 
-Knows vectors, masks and states; knows nothing about the layers that read, about ids, embeddings or heads.
-
 Shapes: B batch, L positions, D input width, O output width.
 """
 

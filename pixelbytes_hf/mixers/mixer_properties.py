@@ -1,6 +1,6 @@
 """What may be asked of any mixer's configuration: how wide it reads and gives, whether it sees the future.
 
-Knows no kind of mixer by name but where a configuration of transformers does not say it itself; knows no tensors.
+Kinds of mixers are named only where a configuration of transformers does not say it itself.
 """
 
 from transformers import PreTrainedConfig

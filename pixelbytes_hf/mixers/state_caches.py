@@ -1,8 +1,7 @@
 """What mixers keep of the sequences they have read: caches of transformers that can choose among sequences.
 
-Knows states and where each layer holds them; knows nothing about the layers that make them. transformers' own cache
-cannot choose among sequences where a layer is recurrent, and does not know how many positions it has read where all
-are; these do.
+transformers' own cache cannot choose among sequences where a layer is recurrent, and does not know how many positions
+it has read where all are; these do.
 
 Shapes: B batch.
 """

@@ -1,6 +1,7 @@
 """What was measured on a run: its evaluation, or else its last validation, from the files that commands leave.
 
-Knows the JSON of `pixelbytes evaluate`, `quickstart` and `compare` and of training; measures nothing itself.
+Figures are read from the JSON of `pixelbytes evaluate`, `quickstart`, `compare` and of training; nothing is measured
+here.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """The commands that make a run again, from the record that training left (``training.json``).
 
-Knows presets and the options of the command line; looks at no weights. A record names no preset: the one that needs
-the fewest options to give the same settings is taken, so that the command says the same in the fewest words.
+No weights are looked at. A record names no preset: the one that needs the fewest options to give the same settings is
+taken, so that the command says the same in the fewest words.
 """
 
 import dataclasses

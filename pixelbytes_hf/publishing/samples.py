@@ -1,7 +1,7 @@
 """Samples: what a run makes of records it has not seen, drawn with a seed, as files to show beside its weights.
 
-Knows runs and rows of a corpus; knows nothing of the Hub. A model is given the first medium of a record and makes the
-others; where a record has but one, it is given the first half.
+A model is given the first medium of a record and makes the others; where a record has but one, it is given the first
+half.
 """
 
 import re

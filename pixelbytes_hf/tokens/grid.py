@@ -1,7 +1,7 @@
 """Grids of ids: segments, and the raster stream of their ids.
 
 Every medium is a grid with axes (frame, row, column), end marks included, read in raster order: columns fastest, then
-rows, then frames. Knows ids and shapes; knows nothing about files, colours or models.
+rows, then frames.
 
 Shapes: T frames, H rows, W columns, C channels, L = T * H * W positions in raster order.
 """

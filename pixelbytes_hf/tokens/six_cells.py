@@ -1,7 +1,7 @@
 """The six cells that a position can see: its neighbours in the grid, and the token read just before it.
 
 The context of a position is the cells listed in `NEIGHBOURS` plus the token read just before it, gathered for whole
-grids, for windows of a record, and one position at a time. Knows ids and shapes; knows nothing about what they mean.
+grids, for windows of a record, and one position at a time.
 
 Shapes: T frames, H rows, W columns, L = T * H * W positions in raster order, N = CONTEXT_SIZE cells.
 

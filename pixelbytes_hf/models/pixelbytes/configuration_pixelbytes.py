@@ -1,7 +1,7 @@
 """The model's configuration; those of its mixers are in `configuration_mixers`.
 
-Knows names, sizes and which of them contradict each other; knows no tensors. The paper's three formats of
-``config.json`` are read too (`legacy_checkpoint`), and that of its first approach (`legacy_first`).
+The paper's three formats of ``config.json`` are read too (`legacy_checkpoint`), and that of its first approach
+(`legacy_first`).
 """
 
 import os

@@ -1,7 +1,6 @@
 """The first approach's own checkpoints: their ``config.json``, and the names of their weights.
 
-Knows how the original's settings and tensors are to be read; knows nothing about how a model is built. Three
-architectures share one ``model_type``; a setting that has its default value is not in the file.
+Three architectures share one ``model_type``; a setting that has its default value is not in the file.
 
 Source: `ModelConfig`, `SimpleRNNModel`, `SimpleTransformerModel` and `bMamba`, pixelbytes/modules/model.py of
 fabienfrfr/PixelBytes@7646d6a.

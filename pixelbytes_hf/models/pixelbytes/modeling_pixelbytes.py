@@ -1,7 +1,7 @@
 """The model: context embedding, mixer, head.
 
-Knows how a row of N cells becomes a vector and a vector becomes logits; the mixer is any model of `mixers`, the
-targets and the loss are the objective's.
+A context of N cells becomes a vector and a vector becomes logits; the mixer is any model of `mixers`, the targets and
+the loss are the objective's.
 
 Row n of `input_ids` is the context of position n and `logits[n]` predict the token there: nothing is shifted.
 
