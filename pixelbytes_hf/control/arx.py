@@ -1,6 +1,6 @@
 """ARX models: the next state as a weighted sum of past states and actions, the weights by least squares.
 
-The reference beside a model that predicts control signals. Knows arrays only.
+The reference beside a model that predicts control signals.
 
 Shapes: T samples; states and actions before the first are zero.
 """
@@ -16,26 +16,26 @@ def fit_arx(actions: Floats, states: Floats, order: int) -> Floats:
 
     Args:
         actions: (T,), zero before the first.
-        states: (T,) as rows hold them, each led to by the action beside it; zero before the first.
+        states: (T,), each led to by the action beside it; zero before the first.
         order: Past states, and actions, looked at.
 
     Returns:
         (2 * order,): a, then b.
 
     Raises:
-        ValueError: If there are fewer rows than coefficients, or `order` is under 1.
+        ValueError: If there are fewer samples than coefficients, or `order` is under 1.
 
     Example:
         >>> fit_arx(np.array([1.0, 0.0, 0.0]), np.array([0.5, 0.25, 0.125]), 1).round(3).tolist()
         [0.5, 0.5]
     """
     if order < 1 or len(states) < 2 * order:
-        raise ValueError(f"order must be at least 1 and at most half the {len(states)} rows, got {order}")
+        raise ValueError(f"order must be at least 1 and at most half the {len(states)} samples, got {order}")
     return np.asarray(np.linalg.lstsq(_arx_inputs(actions, states, order), states, rcond=None)[0], np.float64)
 
 
 def predict_next_arx(coefficients: Floats, actions: Floats, states: Floats) -> Floats:
-    """Return every state as an ARX model expects it from all rows before it and its own action, (T,)."""
+    """Return every state as an ARX model expects it from all samples before it and its own action, (T,)."""
     return _arx_inputs(actions, states, len(coefficients) // 2) @ coefficients
 
 

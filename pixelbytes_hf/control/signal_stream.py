@@ -46,7 +46,7 @@ class SignalStream:
 
     @torch.inference_mode()
     def read_known(self, ids: NDArray[np.integer[Any]]) -> Tensor:
-        """Read whole rows from the beginning, and return what was expected of each token.
+        """Read whole samples from the beginning, and return what was expected of each token.
 
         Args:
             ids: Level ids, (B, T, C).
@@ -85,8 +85,8 @@ class SignalStream:
         """Append a token to every sequence, (B,)."""
         self._ids.append(torch.from_numpy(ids.astype(np.int64)))
 
-    def tell(self, ids: NDArray[np.integer[Any]]) -> None:
-        """Append a token that is given, (B,), whatever was expected of it."""
+    def read_given(self, ids: NDArray[np.integer[Any]]) -> None:
+        """Read a token that is given, (B,), whatever was expected of it."""
         self.expect(len(ids))
         self.push(ids)
 

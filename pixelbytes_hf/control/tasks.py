@@ -70,7 +70,7 @@ def simulate_states(model: SteppingModel, signals: Floats, vocabulary: Vocabular
     stream.read_known(to_ids(signals[:, :num_known], vocabulary))
     states = []
     for ids in to_ids(signals[:, num_known:, ACTION], vocabulary).T:
-        stream.tell(ids)
+        stream.read_given(ids)
         expected = stream.expect(len(ids))
         stream.push(stream.choose(expected))
         states.append(expected_amplitudes(expected, vocabulary))
@@ -80,12 +80,12 @@ def simulate_states(model: SteppingModel, signals: Floats, vocabulary: Vocabular
 def steer(
     model: SteppingModel, environments: Sequence[Environment], setpoints: Floats, vocabulary: Vocabulary
 ) -> tuple[Floats, Floats]:
-    """Let the model steer systems that it knows nothing about but what it sees: it gives the action it expects.
+    """Let the model steer systems of which it knows what it has read: it gives the action it expects.
 
     Args:
         model: In evaluation mode.
         environments: B systems at rest at zero.
-        setpoints: (B, T); the one at t is told together with the state that the action at t leads to.
+        setpoints: (B, T); the one at t is read together with the state that the action at t leads to.
         vocabulary: The tables.
 
     Returns:
@@ -137,7 +137,7 @@ def _drive(
     setpoints: Floats,
     choose: Callable[[Tensor, Floats, Floats, Floats], Floats],
 ) -> tuple[Floats, Floats]:
-    """Apply the actions that are chosen and tell the stream what comes of them; returns actions and true states.
+    """Apply the actions that are chosen and let the stream read what comes of them; returns actions and true states.
 
     `choose` gets what the stream expects of the action, and the last action, state and error, each (B,).
     """
@@ -152,7 +152,7 @@ def _drive(
         states[:, t] = [system.step(float(u)) for system, u in zip(environments, action, strict=True)]
         seen = [to_ids(signal, vocabulary) for signal in (states[:, t], setpoints[:, t] - states[:, t])]
         for token in seen:
-            stream.tell(token)
+            stream.read_given(token)
         state, error = (to_amplitudes(token, vocabulary) for token in seen)
     return actions, states
 

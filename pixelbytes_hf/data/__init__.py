@@ -1,1 +1,1 @@
-"""Tokenised corpora and the windows that models train and are scored on."""
+"""Tokenized corpora and the windows that models train and are scored on."""

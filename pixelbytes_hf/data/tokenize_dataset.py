@@ -1,4 +1,4 @@
-"""Tokenising a `datasets.Dataset`: rows of media to a corpus of ids."""
+"""Tokenizing a `datasets.Dataset`: rows of media to a corpus of ids."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..data.token_table import TokenTable
 from ..tokens.grid import MODALITIES, Ids
 from ..tokens.six_cells import CONTEXT_SIZE
+from .metrics import MatchedScore, PaperTotals
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -45,6 +46,13 @@ class Baseline(ABC):
     @abstractmethod
     def predict(self, table: TokenTable) -> Prediction:
         """Return the score of every token of the table."""
+
+    def figures(self, table: TokenTable) -> dict[str, Any]:
+        """Return matched figures of the table, and those that the paper would print of a predictive model."""
+        nats, guesses = self.predict(table)
+        hits = guesses == table.ids
+        paper = PaperTotals(float(nats.sum()), int(hits.sum()), len(hits))
+        return {**MatchedScore.of(table, nats, hits).to_dict(), "paper": paper.to_dict()}
 
 
 def witten_bell(counts: Floats, backoff: Floats) -> Floats:
@@ -200,10 +208,11 @@ class CellCopyRule:
             self.sources = (following[:, :, None] == here[:, None, :]).mean(0).argmax(1).tolist()
         return self
 
-    def score(self, table: TokenTable) -> tuple[int, int]:
-        """Return guessed and all cells, over positions whose next one is in the record."""
+    def figures(self, table: TokenTable) -> dict[str, Any]:
+        """Return the paper's accuracy, over all cells of positions whose next one is in the record."""
         here, following = _context_pairs(table)
-        return int((following == here[:, list(self.sources or ())]).sum()), following.size
+        hits, targets = int((following == here[:, list(self.sources or ())]).sum()), following.size
+        return {"paper": {"loss": None, "accuracy": hits / targets if targets else None, "targets": targets}}
 
 
 def _context_pairs(table: TokenTable) -> tuple[Ids, Ids]:

@@ -18,13 +18,13 @@ from typing import Any, Literal, get_args
 from tqdm.auto import tqdm
 
 from ..data.corpus import Records
-from ..data.token_table import TokenTable, gather_table
+from ..data.token_table import gather_table
 from ..pretrained.sequence_model import evaluation_mode
 from ..runs.files import walk_leaves, write_json
 from ..runs.versions import describe_versions
 from .adaptive_ngram import AdaptiveNgram
 from .baselines import Baseline, CellCopyRule, static_baselines
-from .metrics import MatchedScore, PaperTotals
+from .metrics import MatchedScore
 from .scored_model import ScoredModel
 from .scoring import Scorer, Step, WindowScorer, plan_steps
 from .scoring_last_token import LastTokenScorer, plan_last_tokens
@@ -58,7 +58,7 @@ def evaluate_model(
         state: What a window after a record's first starts from; see the module.
         per_record: Whether to return ``records`` too: ``bits``, summed, and ``tokens`` of every record.
         num_draws: How often a window is read with an objective that corrupts its input, each time with other,
-            stratified draws, the same in every evaluation. Such an objective knows no state: every window starts cold.
+            stratified draws, the same in every evaluation. Such an objective has no state: every window starts cold.
         every: With an objective that reads a window for every token, score one token of so many; with others only 1.
         every_seed: Of the choice of that token, which is the same for every model.
         seed: Of the training run; only recorded.
@@ -66,7 +66,7 @@ def evaluate_model(
 
     Returns:
         ``likelihood``, what the bits are: ``exact``, an ``upper bound``, or ``none``, and then there are none: of an
-        objective that hides tokens but ``hidden``, loss and accuracy of those, which may be readable elsewhere, and of
+        objective that masks tokens but ``hidden``, loss and accuracy of those, which may be readable elsewhere, and of
         a model that reads its targets the paper's figures alone. ``matched`` (bits, accuracy and
         tokens over all and per kind), ``by_modality``, ``by_change``, ``paper`` (loss
         in nats, accuracy, targets), ``settings``, ``seed``, ``versions``, ``corpus``, ``seconds``.
@@ -168,27 +168,13 @@ def evaluate_baselines(
         got = f"{train_corpus.vocabulary.size} and {test_corpus.vocabulary.size} ids"
         raise ValueError(f"train_corpus and test_corpus must have the same vocabulary, got {got}")
     train, test = gather_table(train_corpus), gather_table(test_corpus)
-    chosen = [*static_baselines(), AdaptiveNgram()] if baselines is None else list(baselines)
+    rules = CellCopyRule(), CellCopyRule(None, "copy the six cells, best sources")
+    chosen = [*static_baselines(), AdaptiveNgram(), *rules] if baselines is None else list(baselines)
     results: dict[str, Result] = {}
     for baseline in tqdm(chosen, desc="baselines", disable=not progress):
         start_time = time.monotonic()
-        results[baseline.name] = {**score_baseline(baseline, train, test), **_describe(test_corpus, start_time)}
-    if baselines is None:
-        for rule in (CellCopyRule(), CellCopyRule(None, "copy the six cells, best sources")):
-            start_time = time.monotonic()
-            hits, targets = rule.fit(train).score(test)
-            paper = {"loss": None, "accuracy": hits / targets if targets else None, "targets": targets}
-            results[rule.name] = {"paper": paper, **_describe(test_corpus, start_time)}
+        results[baseline.name] = {**baseline.fit(train).figures(test), **_describe(test_corpus, start_time)}
     return results
-
-
-def score_baseline(baseline: Baseline, train: TokenTable, test: TokenTable) -> Result:
-    """Return the figures of one trivial predictor, fitted anew."""
-    prediction = baseline.fit(train).predict(test)
-    hits = prediction.guesses == test.ids
-    score = MatchedScore.of(test, prediction.nats, hits)
-    paper = PaperTotals(float(prediction.nats.sum()), int(hits.sum()), len(hits))
-    return {**score.to_dict(), "paper": paper.to_dict()}
 
 
 def write_results(results: Any, path: str | os.PathLike[str]) -> None:

@@ -188,6 +188,7 @@ class FreeGrammar:
         kind = self._legal_ids.kinds[token_id]
         if self.segment is None or self.segment.closed or not _is_among(token_id, kind, self._choices(self.segment)):
             self.segment = self._open(kind)
+        # an id that no segment can begin with is one by itself, so that the next id opens another
         opens_nothing = not _is_among(token_id, kind, self._choices(self.segment))
         self.segment.push(token_id, kind)
         self.segment.closed |= opens_nothing

@@ -1,6 +1,6 @@
 """Grammars of one segment: which ids may come next inside a text, an image or a sound.
 
-A segment's grammar is a `GridCursor` that also knows the extents its layout allows, and for each choice how few ids
+A segment's grammar is a `GridCursor` with the extents that its layout allows, and for each choice how few ids
 the segment needs after it, so that a budget of ids can be kept.
 
 Shapes: V vocabulary, T frames or samples, H rows, W columns, C channels.

@@ -20,15 +20,10 @@ _PART_NAME = re.compile(r"\.(?:save|[\w.-]+\.json)\.\w{8}")
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Write a JSON file in one step: a reader sees the old content or the new one, never a part."""
     target = Path(path)
-    with tempfile.NamedTemporaryFile("w", dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-        try:
-            json.dump(content, file, indent=1, allow_nan=False)
-            file.flush()
-            os.chmod(file.name, 0o644)  # a temporary file is its owner's alone
-            os.replace(file.name, target)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as temporary:
+        part = Path(temporary) / target.name
+        part.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+        os.replace(part, target)
 
 
 def is_part(path: Path) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from dataset_builder.agreement import attribute_agreement
 
 _DESCRIPTION = """\
-For every attribute of the embedded corpus' creatures, the share of records whose sprite (colour, size, shape, pose)
+For every attribute of the embedded corpus' creatures, the fraction of records whose sprite (colour, size, shape, pose)
 or cry (element, pitch) shows what the sentence says; in [0, 1], higher is better. What is missing or cannot be told
 counts as disagreement. Compare with real records (the ceiling) and with shuffled sentences (the floor).
 """
@@ -25,7 +25,7 @@ Args:
         Hz; None where there is none.
     references: the sentences.
 Returns:
-    colour, size, shape, pose, element, pitch: shares of the attributes that frames or sounds were given for.
+    colour, size, shape, pose, element, pitch: fractions of the attributes that frames or sounds were given for.
 """
 
 

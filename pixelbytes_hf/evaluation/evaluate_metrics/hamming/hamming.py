@@ -1,4 +1,4 @@
-"""Share of positions whose tokens differ, as a metric of `evaluate`.
+"""Fraction of positions whose tokens differ, as a metric of `evaluate`.
 
 Load it with
 ``evaluate.load(str(files("pixelbytes_hf.evaluation") / "evaluate_metrics" / "hamming"))``;
@@ -15,8 +15,8 @@ import numpy as np
 from pixelbytes_hf.evaluation.similarity import token_hamming
 
 _DESCRIPTION = """\
-Share of positions of two token streams whose ids differ, averaged over records; in [0, 1], lower is better. Positions
-that only the longer stream has differ. Use it where an output is meant to equal its target, as in copying or
+Fraction of positions of two token streams whose ids differ, averaged over records; in [0, 1], lower is better.
+Positions that only the longer stream has differ. Use it where an output is meant to equal its target, as in copying or
 infilling: a plausible sprite that differs from the true one scores badly. Not for streams that may be shifted.
 """
 _INPUTS = """\
@@ -29,7 +29,7 @@ Returns:
 
 
 class Hamming(evaluate.Metric):  # type: ignore[misc]  # evaluate comes without types
-    """Share of differing tokens."""
+    """Fraction of differing tokens."""
 
     def _info(self) -> evaluate.MetricInfo:
         ids = datasets.Sequence(datasets.Value("int64"))
@@ -44,5 +44,5 @@ class Hamming(evaluate.Metric):  # type: ignore[misc]  # evaluate comes without 
         if not len(references):
             raise ValueError("references must hold at least one record, got none")
         pairs = zip(references, predictions, strict=True)
-        shares = [token_hamming(np.asarray(target, np.int64), np.asarray(made, np.int64)) for target, made in pairs]
-        return {"hamming": float(np.mean(shares)), "num_records": len(shares)}
+        fractions = [token_hamming(np.asarray(target, np.int64), np.asarray(made, np.int64)) for target, made in pairs]
+        return {"hamming": float(np.mean(fractions)), "num_records": len(fractions)}
