@@ -10,7 +10,6 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -114,16 +113,15 @@ def count_steps(corpus: TokenCorpus, plan: Preset, num_tokens: int) -> int:
     windows = make_windows(corpus, settings, plan.objective)
     sampler = WindowSampler(windows, settings.seed, batch_size=settings.batch_size)
     per_step = settings.batch_size * settings.gradient_accumulation_steps
-    steps = read = 0
-    for epoch in count():
+    steps = read = epoch = 0
+    while True:
         sampler.set_epoch(epoch)
-        order = list(sampler)
+        order, epoch = list(sampler), epoch + 1
         for first in range(0, len(order), per_step):
             places = map(windows.locate, order[first : first + per_step])
             read, steps = read + sum(stop - start for _, start, stop in places), steps + 1
             if read >= num_tokens:
                 return steps
-    raise AssertionError("an epoch has no end")
 
 
 def run_job(job: Job, folders: Folders, *, is_alone: bool) -> dict[str, Any]:

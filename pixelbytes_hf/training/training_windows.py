@@ -28,24 +28,15 @@ def make_windows(
     Raises:
         ValueError: If settings repeat or flip windows where each has one target.
     """
-    context_size = CONTEXT_SIZE if config is None else config.context_size
+    sizes = {"window_length": settings.window_length, "context_size": getattr(config, "context_size", CONTEXT_SIZE)}
+    draws = {"seed": settings.seed, "jitter": settings.jitter}
     if objective.windows == "last token":
         _refuse_repeats(settings, objective.name)
-        how = {"every": settings.stride, "seed": settings.seed, "jitter": settings.jitter}
-        return LastTokenWindows(corpus, settings.window_length, **how, context_size=context_size)
-    return WindowDataset(
-        corpus,
-        settings.window_length,
-        stride=settings.stride,
-        seed=settings.seed,
-        jitter=settings.jitter,
-        repeats=settings.repeats,
-        augmentation=Augmentation(mirror=settings.mirror, invert=settings.invert),
-        prefix_windows=settings.prefix_windows,
-        prefix_length=settings.prefix_length,
-        context_size=context_size,
-        corruption=None if config is None else objective.corruption(config),
-    )
+        return LastTokenWindows(corpus, **sizes, **draws, every=settings.stride)
+    visits = {name: getattr(settings, name) for name in ("stride", "repeats", "prefix_windows", "prefix_length")}
+    augmentation = Augmentation(mirror=settings.mirror, invert=settings.invert)
+    corruption = None if config is None else objective.corruption(config)
+    return WindowDataset(corpus, **sizes, **draws, **visits, augmentation=augmentation, corruption=corruption)
 
 
 def make_validation_windows(
