@@ -70,7 +70,7 @@ def compare(
         raise ValueError(f"expected presets and jobs >= 0, got {list(named)} and {jobs}")
     folders = Folders(Path(output_dir))
     plans = {name: _share_settings(plan, settings) for name, plan in named.items()}
-    corpora = _tokenize(plans, data, folders, settings, progress=progress)
+    corpora = _tokenize(plans, data, folders, settings, progress)
     all_jobs = [
         _make_job(name, plan, seed, corpora[name], settings) for seed in settings.seeds for name, plan in plans.items()
     ]
@@ -122,26 +122,16 @@ def _make_job(
         steps = count_steps(corpora["train"], plan, settings.tokens)
         every = -(-steps // settings.validations)
         plan = plan.replace(max_steps=steps, eval_steps=every, save_steps=every)
-    evaluation = {
-        "window_length": settings.window_length,
-        "batch_size": settings.evaluation_batch_size,
-        "state": settings.state,
-        "num_draws": settings.num_draws,
-        "every": settings.every if plan.objective.windows == "last token" else 1,
-        "per_record": True,
-    }
+    evaluation = {name: getattr(settings, name) for name in ("window_length", "state", "num_draws")}
+    evaluation |= {"batch_size": settings.evaluation_batch_size, "per_record": True}
+    evaluation["every"] = settings.every if plan.objective.windows == "last token" else 1
     fingerprints = {part: corpora[part].fingerprint for part in ("train", "validation", "test")}
     num_continuations = settings.continuations or 0
     return Job(name=name, plan=plan, corpora=fingerprints, evaluation=evaluation, num_continuations=num_continuations)
 
 
 def _tokenize(
-    plans: Mapping[str, Preset],
-    data: Mapping[str, Any],
-    folders: Folders,
-    settings: ComparisonConfig,
-    *,
-    progress: bool,
+    plans: Mapping[str, Preset], data: Mapping[str, Any], folders: Folders, settings: ComparisonConfig, progress: bool
 ) -> dict[str, dict[str, TokenCorpus]]:
     """Return the corpora of every preset, written where the runs find them; each tokenizer reads the data once."""
     splits = {"train": "train", "validation": "validation", "test": settings.split}

@@ -6,13 +6,11 @@ and every model is scored on the same ones.
 Shapes: B windows read together, L positions of a window, V vocabulary.
 """
 
-import numpy as np
 import torch
 from accelerate.utils import send_to_device
 
 from ..data.corpus import Records, record_lengths
 from ..data.last_token_windows import choose_targets
-from ..objectives.corruption import Window
 from ..objectives.losses import score_tokens
 from .scoring import Scorer, Step, pack_windows
 
@@ -47,7 +45,6 @@ class LastTokenScorer(Scorer):
         logits = self.model.objective.new_token_logits(self.model(**batch, use_cache=False).logits)[last]
         nats, hits = (each.cpu().numpy() for each in score_tokens(logits, labels[last]))
         for row, (record, _, stop) in enumerate(step.places):
-            target = Window(*windows[row][:2], stop - 1, stop, np.ones(1, np.bool_))
-            self.add(record, target, nats[row : row + 1], hits[row : row + 1])
+            self.add(record, self.window(record, stop - 1, stop), nats[row : row + 1], hits[row : row + 1])
         self.paper = self.paper.plus(float(nats.sum()), int(hits.sum()), len(nats))
         return int(mask.sum())

@@ -91,12 +91,9 @@ class PixelBytesTrainer(Trainer):
             return super().create_optimizer(model)
         if self.is_deepspeed_enabled:
             raise ValueError("optimiser must be 'adamw' with DeepSpeed, which makes matrices flat pieces, got 'muon'")
-        groups = muon_groups(
-            self.model if model is None else model,
-            matrix_learning_rate=self.settings.matrix_learning_rate,
-            learning_rate=self.settings.learning_rate,
-            weight_decay=self.settings.weight_decay,
-        )
+        names = ("matrix_learning_rate", "learning_rate", "weight_decay")
+        rates = {name: getattr(self.settings, name) for name in names}
+        groups = muon_groups(self.model if model is None else model, **rates)
         dtype = getattr(torch, self.settings.matrix_dtype)
         self.optimizer = MuonAdamW(groups, betas=self.settings.betas, dtype=dtype)
         return self.optimizer
@@ -117,11 +114,7 @@ class PixelBytesTrainer(Trainer):
         return self.lr_scheduler
 
     def prediction_step(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Any],
-        prediction_loss_only: bool,
-        ignore_keys: list[str] | None = None,
+        self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any
     ) -> tuple[None, Tensor, Tensor]:
         """Return no loss, the sums of every window and kind (B, K, 3): nats, hits, count; and a placeholder (B,)."""
         inputs = self._prepare_inputs(inputs)
