@@ -20,7 +20,9 @@ from pixelbytes_hf.version import __version__
 
 from . import control, mini, pokemon
 from .card import render_card
-from .corpora import DEFAULT_SIZES, THIRD_PARTY_CONFIGS, corpus_features, read_records, resolve_config
+from .corpora import DEFAULT_SIZES, PRIVATE_CONFIGS, THIRD_PARTY_CONFIGS, corpus_features, read_records, resolve_config
+from .own_folder import OwnFolder
+from .own_media import DEFAULT_FITTING, Fitting
 from .record import Record, record_table
 from .report import REPORT_NAME, BuildReport, Config, SplitSize, data_paths, read_built, write_report
 from .sources import FileSource, open_source
@@ -44,6 +46,7 @@ def build(
     num_creatures: int = mini.DEFAULT_NUM_CREATURES,
     num_species: int = pokemon.DEFAULT_NUM_SPECIES,
     num_systems: int = control.DEFAULT_NUM_SYSTEMS,
+    fitting: Fitting | None = None,
     num_shards: int = 1,
     num_threads: int = 4,
     progress: bool = True,
@@ -52,21 +55,22 @@ def build(
 
     Args:
         config: ``full``, from PokeAPI (once called ``pokemon``; its folder has the config ``sprites`` too, as fewer
-            columns of the same files), ``sprites``, the same without sound, ``mini``, procedural creatures, or
-            ``control``, signals of linear systems.
+            columns of the same files), ``sprites``, the same without sound, ``mini``, procedural creatures,
+            ``control``, signals of linear systems, or ``folder``, pictures of one's own.
         out: Folder to make; it must not exist.
-        source: Local copy of PokeAPI's repositories or address of a host; None downloads. Only for the first two.
+        source: Local copy of PokeAPI's repositories or address of a host; None downloads. Of ``folder`` the pictures.
         seed: Seed of the splits, and of what code makes, at least 0.
         num_creatures: Size of ``mini``.
         num_species: Largest species id of ``full`` and ``sprites``.
         num_systems: Systems of ``control``; each is a family of a record per kind of input.
+        fitting: How the media of ``folder`` are made to fit; None as by default.
         num_shards: Parquet files of each split, of equal numbers of records or one apart: a multiple of the processes
             that stream the corpus gives each of them as many files.
         num_threads: Threads that fetch and convert; few, because hosts limit the rate of bulk downloads.
         progress: Whether to show a progress bar.
 
     Returns:
-        What was written and what was left out.
+        What was written, what was left out and, of ``folder``, what was changed.
 
     Raises:
         FileExistsError: If `out` exists.
@@ -82,8 +86,8 @@ def build(
     target = Path(out)
     if target.exists():
         raise FileExistsError(f"output folder {str(target)!r} exists: give another one, or remove it")
-    size = {"mini": num_creatures, "control": num_systems}.get(corpus, num_species)
-    files = open_corpus_source(corpus, source)
+    size = {"mini": num_creatures, "control": num_systems, "folder": 0}.get(corpus, num_species)
+    files = open_corpus_source(corpus, source, fitting)
     with _appears_when_whole(target) as folder:
         found = read_records(
             corpus,
@@ -104,6 +108,7 @@ def build(
             seconds=round(time.monotonic() - started, 3),
             num_shards=num_shards,
             version=__version__,
+            changes=found.changes,
         )
         write_report(report, folder)
         # the card is what makes a folder a dataset, so it comes last
@@ -117,17 +122,19 @@ def find_built(
     *,
     source: str | os.PathLike[str] | None = None,
     seed: int = 0,
+    fitting: Fitting | None = None,
     num_shards: int = 1,
 ) -> BuildReport | None:
     """Return the report of a folder that `build` made from these very arguments, None if there is no such folder.
 
-    Local copies of PokeAPI's repositories are not told from each other.
+    Local copies of PokeAPI's repositories, and folders of one name, are not told from each other.
 
     Args:
         config: As for `build`, like all others.
         folder: Folder that may be there.
         source: Source of the files.
         seed: Seed.
+        fitting: How media of one's own are made to fit.
         num_shards: Parquet files of each split.
 
     Raises:
@@ -137,7 +144,7 @@ def find_built(
     if not Path(folder).exists():
         return None
     corpus = resolve_config(config)
-    files = open_corpus_source(corpus, source)
+    files = open_corpus_source(corpus, source, fitting)
     asked = {
         "config": corpus,
         "size": DEFAULT_SIZES[corpus],
@@ -159,17 +166,26 @@ def find_built(
     return report
 
 
-def open_corpus_source(config: Config, source: str | os.PathLike[str] | None) -> FileSource | None:
+def open_corpus_source(
+    config: Config, source: str | os.PathLike[str] | None, fitting: Fitting | None = None
+) -> FileSource | OwnFolder | None:
     """Return where the files of a corpus come from; None for a corpus that code makes.
 
     Raises:
-        ValueError: If a source is given for a corpus that needs none.
+        ValueError: If a source is given for a corpus that needs none, or lacks for one of one's own.
         FileNotFoundError: If `source` is no local copy.
+        NotADirectoryError: If `source` is no folder of pictures.
     """
+    if fitting is not None and config != "folder":
+        raise ValueError(f"fitting is only for 'folder', got {fitting} with {config!r}")
+    if config == "folder":
+        if source is None:
+            raise ValueError("source must be a folder of pictures for 'folder', got None")
+        return OwnFolder(Path(source), fitting or DEFAULT_FITTING)
     if config in THIRD_PARTY_CONFIGS:
         return open_source(source)
     if source is not None:
-        raise ValueError(f"source is only for {THIRD_PARTY_CONFIGS}, got {os.fspath(source)!r} with {config!r}")
+        raise ValueError(f"source is only for {PRIVATE_CONFIGS}, got {os.fspath(source)!r} with {config!r}")
     return None
 
 

@@ -84,6 +84,12 @@ CARD_TEXTS: dict[Config, CardText] = {
         family="a family is one system under every kind of input",
         tasks=("time-series-forecasting", "robotics"),
     ),
+    "folder": CardText(
+        title="Pictures of one's own",
+        summary="Each record is a picture, what is said of it, and a sound where one lay beside it.",
+        family="a family is what the builder was told to keep together",
+        licence="unknown",
+    ),
 }
 
 
@@ -113,13 +119,24 @@ def render_card(report: BuildReport, folder: Path, *, name: str) -> str:
         shares={split: f"{share:.0%}" for split, share in HELD_OUT_SHARES.items()},
         drops=", ".join(f"{count} with {reason}" for reason, count in sorted(report.drops_by_reason.items())),
         is_third_party=report.config in THIRD_PARTY_CONFIGS,
-        has_sound=report.config != "sprites",
+        has_sound=report.config != "sprites" and (report.config != "folder" or _holds_sound(folder / "data")),
         has_default_size=report.size == DEFAULT_SIZES[report.config],
         size_name=SIZE_NAMES[report.config],
         folder=name.rpartition("/")[2],
         folder_in_shell=shlex.quote(name.rpartition("/")[2]),
+        options_in_shell=_options(report),
     )
     return f"---\n{_front_matter(report, folder)}---\n\n{body}"
+
+
+def _options(report: BuildReport) -> str:
+    """Return what a command needs to read a folder again as it was read."""
+    if report.config != "folder":
+        return ""
+    settings = {("source" if name == "folder" else name): value for name, value in report.source.items()}
+    return "".join(
+        f" --{name.replace('_', '-')} {shlex.quote(value)}" for name, value in settings.items() if name != "kind"
+    )
 
 
 def _front_matter(report: BuildReport, folder: Path) -> str:
@@ -133,7 +150,7 @@ def _front_matter(report: BuildReport, folder: Path) -> str:
         for view in VIEWS[report.config]
     ]
     data = DatasetCardData(
-        language=["en"],
+        language=None if report.config == "folder" else ["en"],
         license=text.licence,
         license_name=text.licence_name,
         license_link=text.licence_link,
@@ -169,6 +186,13 @@ def _info(config: Config, report: BuildReport, folder: Path) -> "DatasetInfo":
         download_size=sum(path.stat().st_size for path in folder.iterdir()),
         dataset_size=sum(split.num_bytes for split in splits.values()),
     )
+
+
+def _holds_sound(folder: Path) -> bool:
+    import pyarrow.parquet as pq
+
+    tables = (pq.read_table(path, columns=["audio"]) for path in sorted(folder.glob("*.parquet")))
+    return any(table["audio"].null_count < len(table) for table in tables)
 
 
 def _num_bytes(folder: Path, split: str, columns: list[str]) -> int:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, get_args
 from tqdm.auto import tqdm
 
 from . import control, mini, pokemon
-from .record import Drop, Record, UnusableRecordError, record_features
+from .own_folder import OwnFolder
+from .record import Change, Drop, Record, UnusableRecordError, record_features
 from .report import Config
 from .sources import FileSource
 from .splits import SPLITS, assign_splits
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
 CONFIGS: tuple[Config, ...] = get_args(Config)
 # the corpora whose media belong to others
 THIRD_PARTY_CONFIGS = ("full", "sprites")
+# those that are published where others see them only on the word of who publishes
+PRIVATE_CONFIGS = (*THIRD_PARTY_CONFIGS, "folder")
 OLD_NAMES: Mapping[str, Config] = {"pokemon": "full"}
 DEFAULT_SIZES: Mapping[Config, int] = {
     "full": pokemon.DEFAULT_NUM_SPECIES,
     "sprites": pokemon.DEFAULT_NUM_SPECIES,
     "mini": mini.DEFAULT_NUM_CREATURES,
     "control": control.DEFAULT_NUM_SYSTEMS,
+    "folder": 0,
 }
 # the argument of `build` that says how many
 SIZE_NAMES: Mapping[Config, str] = {
@@ -38,9 +42,16 @@ SIZE_NAMES: Mapping[Config, str] = {
     "sprites": "num_species",
     "mini": "num_creatures",
     "control": "num_systems",
+    "folder": "num_pictures",
 }
 # configs that a folder offers besides its own, as fewer columns of the same files
-VIEWS: Mapping[Config, tuple[Config, ...]] = {"full": ("sprites",), "sprites": (), "mini": (), "control": ()}
+VIEWS: Mapping[Config, tuple[Config, ...]] = {
+    "full": ("sprites",),
+    "sprites": (),
+    "mini": (),
+    "control": (),
+    "folder": (),
+}
 
 
 @dataclass(frozen=True)
@@ -50,10 +61,12 @@ class CorpusRecords:
     Attributes:
         records: Records of each split, in the order of ids.
         drops: Records left out.
+        changes: What was done to media so that they fit.
     """
 
     records: dict[str, list[Record]]
     drops: tuple[Drop, ...]
+    changes: tuple[Change, ...] = ()
 
 
 def resolve_config(config: str) -> Config:
@@ -79,7 +92,7 @@ def corpus_features(config: Config) -> "Features":
 
 
 def read_records(
-    config: Config, *, source: FileSource | None, size: int, seed: int, num_threads: int, progress: bool
+    config: Config, *, source: FileSource | OwnFolder | None, size: int, seed: int, num_threads: int, progress: bool
 ) -> CorpusRecords:
     """Return the records of a corpus, by split.
 
@@ -98,11 +111,13 @@ def read_records(
     """
     if seed < 0 or num_threads < 1:
         raise ValueError(f"seed must be at least 0, and num_threads at least 1, got {seed} and {num_threads}")
-    results: Iterator[Record | Drop]
+    results: Iterator[Record | Drop | Change]
     if config == "mini":
         results = mini_records(size, seed=seed, progress=progress)
     elif config == "control":
         results = control_records(size, seed=seed, progress=progress)
+    elif isinstance(source, OwnFolder):
+        results = source.read(progress=progress)
     else:
         if source is None:
             raise ValueError(f"source must be given for config {config!r}")
@@ -110,7 +125,7 @@ def read_records(
     return split_records(results, seed=seed)
 
 
-def split_records(results: Iterator[Record | Drop], *, seed: int) -> CorpusRecords:
+def split_records(results: Iterator[Record | Drop | Change], *, seed: int) -> CorpusRecords:
     """Return records by split, whole families together.
 
     Raises:
@@ -118,9 +133,12 @@ def split_records(results: Iterator[Record | Drop], *, seed: int) -> CorpusRecor
     """
     records: list[Record] = []
     drops: list[Drop] = []
+    changes: list[Change] = []
     for result in results:
         if isinstance(result, Drop):
             drops.append(result)
+        elif isinstance(result, Change):
+            changes.append(result)
         else:
             records.append(result)
     if not records:
@@ -129,7 +147,7 @@ def split_records(results: Iterator[Record | Drop], *, seed: int) -> CorpusRecor
     by_split: dict[str, list[Record]] = {split: [] for split in SPLITS}
     for record in records:
         by_split[split_of_family[record["family_id"]]].append(record)
-    return CorpusRecords(by_split, tuple(drops))
+    return CorpusRecords(by_split, tuple(drops), tuple(changes))
 
 
 def pokemon_records(
@@ -193,8 +211,9 @@ def control_records(num_systems: int, *, seed: int, progress: bool) -> Iterator[
 
 
 def _read_record(source: FileSource, species: pokemon.Species) -> Record | Drop:
-    sprite, cry = (source.read(location) for location in species.locations)
     try:
-        return pokemon.make_record(species, sprite, cry)
+        return pokemon.make_record(species, *(source.read(location) for location in species.locations))
     except UnusableRecordError as error:
         return Drop(species.id, species.name, error.reason, error.detail)
+    except PermissionError as error:
+        return Drop(species.id, species.name, "file unreadable", str(error))

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
-GIF_STARTS, GIF_END = (b"GIF87a", b"GIF89a"), b";"
-# a page of an OGG: its first bytes, where its flags stand, that of the last page, where the table of its parts begins
-OGG_START, OGG_FLAGS, OGG_LAST, OGG_TABLE = b"OggS", 5, 0x04, 27
+from pixelbytes_hf.media.animations import read_animation
+from pixelbytes_hf.media.sounds import ogg_is_cut
+
+GIF_STARTS = (b"GIF87a", b"GIF89a")
+OGG_START = b"OggS"
 
 
 def problem_of(name: str, content: bytes) -> str | None:
@@ -27,16 +29,17 @@ def problem_of(name: str, content: bytes) -> str | None:
 def _gif_problem(content: bytes) -> str | None:
     if not content.startswith(GIF_STARTS):
         return "does not begin as a GIF does"
-    return None if content.endswith(GIF_END) else "does not end as a GIF does"
+    try:
+        read_animation(content)
+    except ValueError:
+        return "does not end as a GIF does"
+    return None
 
 
 def _ogg_problem(content: bytes) -> str | None:
     if not content.startswith(OGG_START):
         return "does not begin as an OGG does"
-    page = content[content.rfind(OGG_START) :]
-    sizes = page[OGG_TABLE : OGG_TABLE + page[OGG_TABLE - 1]] if len(page) >= OGG_TABLE else b""
-    is_whole = len(page) >= OGG_TABLE + len(sizes) + sum(sizes) and len(page) > OGG_TABLE
-    return None if is_whole and page[OGG_FLAGS] & OGG_LAST else "does not end as an OGG does"
+    return "does not end as an OGG does" if ogg_is_cut(content) else None
 
 
 def _csv_problem(content: bytes) -> str | None:

@@ -32,6 +32,7 @@ ROWS_PER_TABLE = 64
 # the modules of pixelbytes_hf that rows pass through
 CODECS = (
     "media/animations",
+    "media/fitting",
     "media/gif_writer",
     "media/media_limits",
     "media/mpeg_frames",
@@ -54,7 +55,7 @@ class CorpusConfig(datasets.BuilderConfig):  # type: ignore[misc]  # datasets ha
         seed: Seed of the splits, and of what code makes, at least 0.
         size: Largest species id, creatures, or systems; None is the size that the command line builds.
         source: Local copy of PokeAPI's repositories or address of a host; None downloads. Only for ``full`` and
-            ``sprites``. A cache knows its name alone: what changes in it is not noticed.
+            ``sprites``; of ``folder`` the pictures. A cache knows its name alone: what changes in it is not noticed.
         num_shards: Parts of each split, of equal numbers of rows or one apart, that processes share when streaming.
         num_threads: Threads that fetch and convert.
     """
@@ -67,7 +68,7 @@ class CorpusConfig(datasets.BuilderConfig):  # type: ignore[misc]  # datasets ha
 
 
 class PixelBytesPokemon(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # datasets has no types
-    """The corpora ``full``, ``sprites``, ``mini`` and ``control``.
+    """The corpora ``full``, ``sprites``, ``mini``, ``control`` and ``folder``.
 
     With `base_path`, a folder that `dataset_builder.build` made, rows are read from there instead of made anew.
     """
@@ -79,6 +80,7 @@ class PixelBytesPokemon(datasets.ArrowBasedBuilder):  # type: ignore[misc]  # da
         CorpusConfig("sprites", VERSION, description="Those of `full`, without the sound."),
         CorpusConfig("mini", VERSION, description="Procedural creatures whose attributes are known."),
         CorpusConfig("control", VERSION, description="Signals of linear systems under known inputs."),
+        CorpusConfig("folder", VERSION, description="Pictures of one's own, and what lies beside them."),
     ]
     DEFAULT_CONFIG_NAME = "full"
     DEFAULT_WRITER_BATCH_SIZE = ROWS_PER_TABLE

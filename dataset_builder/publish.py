@@ -16,7 +16,7 @@ from pixelbytes_hf.hub.requests import remote_files
 from pixelbytes_hf.hub.upload import Published, publish_folder
 
 from .card import render_card
-from .corpora import THIRD_PARTY_CONFIGS, VIEWS
+from .corpora import PRIVATE_CONFIGS, THIRD_PARTY_CONFIGS, VIEWS
 from .report import REPORT_NAME, BuildReport, Config, read_built, read_report
 
 CARD_NAME = "README.md"
@@ -43,7 +43,8 @@ def publish(
         folder: Folder that `build` made.
         repo_id: Owner and name, such as "user/pixelbytes-pokemon".
         has_rights: Word of the caller that they may publish the media; ``full`` and ``sprites`` hold works of others.
-        is_private: Whether to refuse to publish where others can see it; None: for ``full`` and ``sprites``.
+        is_private: Whether to refuse to publish where others can see it; None: for ``full``, ``sprites`` and
+            ``folder``.
         replaces: Whether whatever the repository holds may be deleted; False allows only an earlier build of the same
             configs, and a mere card.
         num_retries: How often to try again after failures that may pass.
@@ -71,7 +72,7 @@ def publish(
             repo_id,
             repo_type="dataset",
             message=f"Corpus {report.config}, seed {report.seed}, by pixelbytes_hf {report.version}",
-            private=report.config in THIRD_PARTY_CONFIGS if is_private is None else is_private,
+            private=report.config in PRIVATE_CONFIGS if is_private is None else is_private,
             num_retries=num_retries,
             token=token,
             # a file of an earlier build with more shards would be read as part of this one

@@ -62,6 +62,21 @@ class Drop:
     detail: str
 
 
+@dataclass(frozen=True)
+class Change:
+    """What was done to the media of a record so that they fit.
+
+    Attributes:
+        id: Id of the record.
+        name: Its name.
+        detail: What became of what.
+    """
+
+    id: int
+    name: str
+    detail: str
+
+
 class UnusableRecordError(ValueError):
     """Raised by a reader of one record; the builder counts it as a drop instead of stopping."""
 

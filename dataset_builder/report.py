@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from .record import Drop
+from .record import Change, Drop
 
-Config = Literal["full", "sprites", "mini", "control"]
+Config = Literal["full", "sprites", "mini", "control", "folder"]
 REPORT_NAME = "build_report.json"
+MOST_SHOWN = 40  # changes on a terminal
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class BuildReport:
     """What a build did.
 
     Attributes:
-        config: ``full``, ``sprites``, ``mini`` or ``control``.
-        size: What was asked for: largest species id, creatures, or systems.
+        config: ``full``, ``sprites``, ``mini``, ``control`` or ``folder``.
+        size: What was asked for: largest species id, creatures, or systems; 0: a folder's pictures, all of them.
         seed: Seed of the splits, and of what code makes.
         source: Where the files came from; empty for what code makes.
         splits: What was counted in each split.
@@ -46,6 +47,7 @@ class BuildReport:
         seconds: Duration of the build.
         num_shards: Parquet files of each split.
         version: Version of pixelbytes_hf.
+        changes: What was done to media of one's own so that they fit.
     """
 
     config: Config
@@ -57,6 +59,7 @@ class BuildReport:
     seconds: float
     num_shards: int
     version: str
+    changes: tuple[Change, ...] = ()
 
     @property
     def data_files(self) -> list[str]:
@@ -72,7 +75,13 @@ class BuildReport:
         """Return a few lines for a terminal, every record left out named."""
         counts = ", ".join(f"{size.num_records} {split}" for split, size in self.splits.items())
         lines = [f"{self.config}: {counts} records in {self.seconds:.1f} s; left out: {len(self.drops)}"]
-        return "\n".join(lines + [f"  {drop.id} {drop.name}: {drop.reason} ({drop.detail})" for drop in self.drops])
+        lines += [f"  {drop.id} {drop.name}: {drop.reason} ({drop.detail})" for drop in self.drops]
+        if self.changes:
+            lines.append(f"changed: {len(self.changes)}")
+            lines += [f"  {change.id} {change.name}: {change.detail}" for change in self.changes[:MOST_SHOWN]]
+        if len(self.changes) > MOST_SHOWN:
+            lines.append(f"  and {len(self.changes) - MOST_SHOWN} more, which {REPORT_NAME} names")
+        return "\n".join(lines)
 
 
 def write_report(report: BuildReport, folder: Path) -> None:
@@ -126,6 +135,7 @@ def read_report(folder: str | os.PathLike[str]) -> BuildReport:
         fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         fields["splits"] = {split: SplitSize(**size) for split, size in fields["splits"].items()}
         fields["drops"] = tuple(Drop(**drop) for drop in fields["drops"])
+        fields["changes"] = tuple(Change(**change) for change in fields.get("changes", ()))
         if fields["config"] not in get_args(Config):
             raise ValueError(f"config {fields['config']!r}")
         return BuildReport(**fields)

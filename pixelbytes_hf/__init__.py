@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .generation.layout import Audio, Image, Layout, Text
     from .generation.regions import hide, hide_channel, hide_frame, hide_half, hide_random, hide_span
     from .hub.download import fetch_folder
+    from .media.media_limits import MediaLimits
     from .mixers.configuration_mixers import PixelBytesLSTMConfig
     from .mixers.mixer_lstm import PixelBytesLSTMModel
     from .models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
@@ -46,6 +47,7 @@ _NAMES = {
     "generation.layout": ("Audio", "Image", "Layout", "Text"),
     "generation.regions": ("hide", "hide_channel", "hide_frame", "hide_half", "hide_random", "hide_span"),
     "hub.download": ("fetch_folder",),
+    "media.media_limits": ("MediaLimits",),
     "mixers.configuration_mixers": ("PixelBytesLSTMConfig",),
     "mixers.mixer_lstm": ("PixelBytesLSTMModel",),
     f"{_FAMILY}.configuration_pixelbytes": ("PixelBytesConfig",),

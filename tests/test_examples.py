@@ -60,7 +60,7 @@ def test_own_folder_becomes_a_corpus(example, sprites, tmp_path, monkeypatch, ca
 
     monkeypatch.setattr(sys, "argv", ["own_folder.py", str(sprites), "--out", str(tmp_path / "corpus")])
     example("own_folder").main()
-    assert "1 pictures were left out\n  torn: picture unreadable" in capsys.readouterr().out
+    assert "left out: 1\n  11 torn: picture unreadable" in capsys.readouterr().out
     data = load_dataset(str(tmp_path / "corpus"))
     assert set(data) == {"train", "validation", "test"} and all(map(len, data.values()))
     rows = [row for split in data.values() for row in split]
@@ -73,7 +73,7 @@ def test_own_folder_becomes_a_corpus(example, sprites, tmp_path, monkeypatch, ca
     assert plain["pixels"].size == (10, 10)
     families = [{row["family_id"] for row in split} for split in data.values()]
     assert sum(map(len, families)) == len(set.union(*families)) == 12
-    with pytest.raises(FileExistsError, match="free name"):
+    with pytest.raises(FileExistsError, match="exists: give another one"):
         example("own_folder").main()
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from .publish import print_sizes
 
-CONFIGS = ("full", "sprites", "mini", "control", "pokemon")
+CONFIGS = ("full", "sprites", "mini", "control", "folder", "pokemon")
+OF_FOLDER = ("families", "max_side", "max_frames", "max_seconds", "preset")
 OF_PUSH = ("private", "public", "i_have_the_rights", "replace")
 
 
@@ -22,14 +23,16 @@ def add_build(command: argparse.ArgumentParser) -> None:
         choices=CONFIGS,
         required=True,
         help="which corpus: full (species of PokeAPI; pokemon is its old name), sprites (the same without sound), "
-        "mini (creatures made by code), control (signals of linear systems)",
+        "mini (creatures made by code), control (signals of linear systems), folder (pictures of your own)",
     )
     command.add_argument(
         "--out",
         help="folder to make; load_dataset opens it. With --install or --push, one that an equal build made is used",
     )
     command.add_argument(
-        "--source", help="full, sprites: local copy of PokeAPI's repositories, or address of a host; default: download"
+        "--source",
+        help="folder: your pictures; full, sprites: local copy of PokeAPI's repositories, or address of a host "
+        "(default: download)",
     )
     command.add_argument("--seed", type=int, default=0, help="of the splits, and of what code makes")
     command.add_argument(
@@ -40,13 +43,26 @@ def add_build(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help='put it where load_dataset("pixelbytes-pokemon", CONFIG) finds it from any directory',
     )
+    own = command.add_argument_group("settings of --config folder")
+    own.add_argument(
+        "--families",
+        metavar="name|folder|COLUMN",
+        help="pictures that no split may tear apart: of names that differ in a number at their end (the default), of "
+        "one folder, or of one value in that column of a table",
+    )
+    own.add_argument("--max-side", type=int, help="longest side of a picture in pixels (default: 24)")
+    own.add_argument("--max-frames", type=int, help="frames of an animation (default: 32)")
+    own.add_argument("--max-seconds", type=float, help="length of a sound (default: 1)")
+    own.add_argument("--preset", help="preset that you will train, to see what it sees (default: mini)")
     command.add_argument("--push", metavar="USER/NAME", help="publish it as this dataset of the Hub, in one commit")
     group = command.add_argument_group("settings of --push")
     seen_by = group.add_mutually_exclusive_group()
     seen_by.add_argument(
-        "--private", action="store_true", help="refuse to publish where others see it (full, sprites: the default)"
+        "--private",
+        action="store_true",
+        help="refuse to publish where others see it (full, sprites, folder: default)",
     )
-    seen_by.add_argument("--public", action="store_true", help="full, sprites: publish where others see it")
+    seen_by.add_argument("--public", action="store_true", help="full, sprites, folder: publish where others see it")
     group.add_argument(
         "--i-have-the-rights",
         action="store_true",
@@ -84,12 +100,18 @@ def build_corpus(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     from ..hub.upload import check_repo_id
+    from ..training.presets import get_preset
 
     if not (options.out or options.install or options.push):
         raise ValueError("nothing to make: expected --out, --install or --push")
     given = [f"--{name.replace('_', '-')}" for name in OF_PUSH if getattr(options, name)]
     if given and not options.push:
         raise ValueError(f"{', '.join(given)} must not be given without --push")
+    given = [f"--{name.replace('_', '-')}" for name in OF_FOLDER if getattr(options, name) is not None]
+    if given and options.config != "folder":
+        raise ValueError(f"{', '.join(given)} must not be given without --config folder")
+    if options.preset is not None:
+        get_preset(options.preset)
     if options.push:
         check_repo_id(options.push)
 
@@ -108,9 +130,17 @@ def _build_once(options: argparse.Namespace, folder: Path) -> None:
     """Build a folder and print the report, unless it is only to be delivered and was built before."""
     from dataset_builder import build
     from dataset_builder.builder import find_built
+    from dataset_builder.own_media import Fitting
+
+    from .preview import preview_corpus
 
     arguments = {"source": options.source, "seed": options.seed, "num_shards": options.num_shards}
+    if options.config == "folder":
+        given = {name: getattr(options, name) for name in OF_FOLDER[:-1] if getattr(options, name) is not None}
+        arguments["fitting"] = Fitting(**given)
     if (options.install or options.push) and find_built(options.config, folder, **arguments):
         print(f"{folder} was built before, and is taken as it is")
         return
     print(build(options.config, folder, **arguments))
+    if options.config == "folder":
+        print(preview_corpus(folder, options.preset or "mini"))

@@ -7,11 +7,10 @@ a comparison with failed runs ends with exit code 1.
 import argparse
 import dataclasses
 import inspect
-import json
 import re
 import sys
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -19,10 +18,14 @@ from ..compare.settings import ComparisonConfig
 from ..training.presets import PRESETS, get_preset
 from ..training.settings import OLD_NAMES, TrainingConfig
 from .build import add_build, build_corpus
+from .corpora import count_unreadable, open_corpus, tell
+from .generate import add_generate, generate
+from .option_readers import json_list, json_object, positive
 from .publish import add_demo, add_push, demo, push
 
 EVERY, NUM_DRAWS = 16, 16  # of an evaluation: a sixteenth of the tokens, a quarter of a comparison's draws
 PRESET_HELP = "name of a preset, which says model, tokenizer and settings; `pixelbytes presets` lists them"
+POSITIONAL = {"run_folder": "RUN", "repo_id": "USER/NAME"}
 BAD_INPUT = 2
 SOME_FAILED = 1
 
@@ -35,9 +38,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError) as error:
         if options.traceback:
             raise
-        print(f"pixelbytes {options.command}: {error}", file=sys.stderr)
+        print(f"pixelbytes {options.command}: {_in_options(str(error), vars(options))}", file=sys.stderr)
         return BAD_INPUT
     return code or 0
+
+
+def _in_options(message: str, names: Iterable[str]) -> str:
+    """Return a message of the library in the words of the command line: options in the place of arguments.
+
+    Example:
+        >>> _in_options("batch_size must be positive, or resume=True", ["batch_size", "resume"])
+        '--batch-size must be positive, or --resume'
+    """
+    words = {"with_samples=False": "--no-samples", "do_sample=False": "--greedy"}
+    words |= {f"{name}=True": f"--{name.replace('_', '-')}" for name in names}
+    words |= {name: POSITIONAL.get(name) or f"--{name.replace('_', '-')}" for name in names if "_" in name}
+    # not within names of files, nor within quotes
+    pattern = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    return re.sub(rf"(?<![\w./'\"-])({pattern})(?![\w/'\"-])", lambda found: words[found[0]], message)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         ("train", _add_train, _train),
         ("evaluate", _add_evaluate, _evaluate),
         ("compare", _add_compare, _compare),
-        ("generate", _add_generate, _generate),
+        ("generate", add_generate, generate),
         ("presets", lambda command: None, _presets),
         ("quickstart", _add_quickstart, _quickstart),
         ("push", add_push, push),
@@ -77,15 +95,13 @@ def _add_train(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--start-from", metavar="CHECKPOINT", help="folder or Hub name of a model to train further, with its tokenizer"
     )
-    command.add_argument("--model", type=_json_object, metavar="JSON", help="settings of the model, over the preset's")
-    command.add_argument("--tokenizer", type=_json_object, metavar="JSON", help="settings of the tokenizer, likewise")
+    command.add_argument("--model", type=json_object, metavar="JSON", help="settings of the model, over the preset's")
+    command.add_argument("--tokenizer", type=json_object, metavar="JSON", help="settings of the tokenizer, likewise")
     _add_fields(command.add_argument_group("settings of the run, over the preset's"), TrainingConfig)
 
 
 def _train(options: argparse.Namespace) -> None:
     """Train a preset on a corpus."""
-    from datasets import load_dataset
-
     from ..training.builders import build_tokenizer, tokenizer_class
     from ..training.train import train
 
@@ -98,12 +114,15 @@ def _train(options: argparse.Namespace) -> None:
     if options.tokenizer and options.start_from:
         raise ValueError(f"--tokenizer must not be given with --start-from, got {options.tokenizer}")
     plan = plan.replace(tokenizer=options.tokenizer)
-    data = load_dataset(options.dataset)
+    data = open_corpus(options.dataset)
+    tokenizer = None if options.start_from else build_tokenizer(plan)
+    if tokenizer is not None and "text" in data["train"].column_names:
+        tell(count_unreadable(data["train"]["text"], tokenizer.tables))
     folder = train(
         data,
         plan,
         options.output_dir,
-        tokenizer=None if options.start_from else build_tokenizer(plan),
+        tokenizer=tokenizer,
         model=options.model,
         start_from=options.start_from,
         resume=options.resume,
@@ -130,13 +149,13 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--every",
-        type=_positive,
+        type=positive,
         help="objective last: score one token in so many, as each takes a pass over a window of its own "
         f"(default: {EVERY})",
     )
     command.add_argument(
         "--num-draws",
-        type=_positive,
+        type=positive,
         help="objectives masked and diffusion: read every window so often, each time with other tokens hidden "
         f"(default: {NUM_DRAWS})",
     )
@@ -146,8 +165,6 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     """Print bits per new token of a run beside the trivial baselines."""
-    from datasets import load_dataset
-
     from ..data.tokenize_dataset import tokenize_dataset
     from ..evaluation.evaluation import evaluate_baselines, evaluate_model, write_results
     from ..evaluation.tables import format_table
@@ -157,7 +174,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.split == "train" and not options.no_baselines:
         raise ValueError("baselines count the split 'train': evaluate another, or pass --no-baselines")
     run, folder = Run.load(options.run_folder), Path(options.run_folder).resolve()
-    data = load_dataset(options.dataset)
+    data = open_corpus(options.dataset)
     for split in (options.split, *(() if options.no_baselines else ("train",))):
         if split not in data:
             raise ValueError(f"dataset {options.dataset!r} has no split {split!r}: it has {sorted(data)}")
@@ -206,7 +223,7 @@ def _add_compare(command: argparse.ArgumentParser) -> None:
         required=True,
         help="folder to make, or one to go on in: finished runs stay, interrupted ones go on from their checkpoint",
     )
-    command.add_argument("--jobs", type=_positive, default=1, help="runs at a time; they share the processors")
+    command.add_argument("--jobs", type=positive, default=1, help="runs at a time; they share the processors")
     command.add_argument(
         "--seeds",
         nargs="+",
@@ -220,64 +237,17 @@ def _add_compare(command: argparse.ArgumentParser) -> None:
 
 def _compare(options: argparse.Namespace) -> int:
     """Train and evaluate several presets with several seeds under one budget, and print the table."""
-    from datasets import load_dataset
-
     from ..compare.compare import compare
     from ..compare.report import format_report
 
     names = {field.name for field in dataclasses.fields(ComparisonConfig)} - {"seeds"}
     given = {name: value for name, value in vars(options).items() if name in names}
     settings = ComparisonConfig(seeds=tuple(options.seeds), **given)
-    result = compare(options.presets, load_dataset(options.dataset), options.output_dir, settings, jobs=options.jobs)
+    result = compare(options.presets, open_corpus(options.dataset), options.output_dir, settings, jobs=options.jobs)
     print(format_report(result))
     for run in result["failures"]:
         print(f"pixelbytes compare: {run['preset']}, seed {run['seed']} failed: {run['reason']}", file=sys.stderr)
     return SOME_FAILED if result["failures"] else 0
-
-
-def _add_generate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("run_folder", metavar="RUN", help="run folder")
-    command.add_argument("--out", required=True, help="folder for creature.gif, cry.wav and description.txt")
-    command.add_argument("--text", help="sentence to begin from")
-    command.add_argument("--image", help="picture file to begin from")
-    command.add_argument("--audio", help="sound file to begin from")
-    command.add_argument(
-        "--layout",
-        help="comma-separated text, image, audio, or a layout as JSON; default: the rest",
-        type=_read_layout,
-    )
-    command.add_argument(
-        "--keep", type=_positive, help="begin from only this many tokens, and continue the medium they end in"
-    )
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--greedy", action="store_true", help="take the likeliest token instead of drawing one")
-    command.add_argument("--temperature", type=float)
-    command.add_argument("--top-k", type=int)
-    command.add_argument("--top-p", type=float)
-
-
-def _generate(options: argparse.Namespace) -> None:
-    """Make a sprite, a cry or a description from any of them."""
-    from ..runs.run_folder import Run, write_media
-
-    run = Run.load(options.run_folder)
-    prompts = {
-        name: [getattr(options, name)] for name in ("text", "image", "audio") if getattr(options, name) is not None
-    }
-    if not prompts:
-        raise ValueError("nothing to begin from: expected --text, --image or --audio")
-    if options.layout is not None:
-        layout = options.layout
-    elif options.keep is not None:
-        layout = run.layout_from(options.keep, **{name: value for name, [value] in prompts.items()})
-    else:
-        layout = run.layout_after(list(prompts))
-    chosen = ("temperature", "top_k", "top_p")
-    settings = {name: getattr(options, name) for name in chosen if getattr(options, name) is not None}
-    settings |= {"do_sample": not options.greedy} | ({} if options.greedy else {"seed": options.seed})
-    [record] = run.create(**prompts, layout=layout, keep=options.keep, **settings)
-    for path in write_media(record, options.out):
-        print(path)
 
 
 def _presets(options: argparse.Namespace) -> None:
@@ -297,10 +267,6 @@ def _quickstart(options: argparse.Namespace) -> None:
     from .quickstart import run_quickstart
 
     print(run_quickstart(options.out, seed=options.seed))
-
-
-def _read_layout(text: str) -> Any:
-    return _json_object(text) if text.lstrip().startswith("{") else [name.strip() for name in text.split(",")]
 
 
 def _add_fields(command: Any, settings: Any, *, shows_defaults: bool = False, leave_out: Sequence[str] = ()) -> None:
@@ -333,36 +299,8 @@ def _reader(annotation: Any) -> dict[str, Any]:
     if annotation is bool:
         return {"action": argparse.BooleanOptionalAction}
     if origin in (Mapping, tuple):
-        return {"type": _json_object if origin is Mapping else _json_list, "metavar": "JSON"}
+        return {"type": json_object if origin is Mapping else json_list, "metavar": "JSON"}
     return {"type": annotation}
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    value = _parse_json(text)
-    if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(f"expected a JSON object such as '{{\"name\": 1}}', got {text!r}")
-    return value
-
-
-def _json_list(text: str) -> tuple[Any, ...]:
-    value = _parse_json(text)
-    if not isinstance(value, list):
-        raise argparse.ArgumentTypeError(f"expected a JSON list such as '[0.9, 0.95]', got {text!r}")
-    return tuple(value)
-
-
-def _parse_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise argparse.ArgumentTypeError(f"expected JSON, got {text!r}: {error}") from error
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, got {value}")
-    return value
 
 
 def _or_none(kind: type) -> Any:

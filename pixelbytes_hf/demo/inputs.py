@@ -12,15 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PILImage
 
 from ..generation.layout import Image
+from ..media.fitting import find_sound, pick_frames, place, shrink
 from ..runs.run_folder import Run
 from ..tokens.media import read_frames, read_sound
 from ..tokens.pixel_codec import decode_pixels, encode_pixels
 from .limits import MAX_DRAWING_FRAMES, MAX_DRAWING_SIDE, MAX_SENTENCE_LENGTH, UPLOAD_LIMITS
-
-SILENCE = 0.02  # of the peak: a sound begins where it is louder
 
 
 class VisitorError(ValueError):
@@ -92,31 +90,18 @@ def read_picture(path: str | Path, run: Run) -> ReadInput:
         VisitorError: If the file is no picture, or a huge one.
     """
     bound = f"at most {UPLOAD_LIMITS.max_pixels // 10**6} million pixels"
-    frames = _read(read_frames, path, "picture", f"a PNG, GIF, WebP or JPEG file of {bound}").array
+    frames = _read(read_frames, path, "picture", f"a PNG, GIF, WebP or JPEG file of {bound}")
     layout, tables = layout_of(run, "image"), run.tokenizer.tables
-    most = min(len(frames), MAX_DRAWING_FRAMES, layout.frames if layout is not None else 1)
-    kept = frames[np.linspace(0, len(frames) - 1, most).round().astype(int)]
-    is_fixed = layout is None or layout.height is not None
-    small = np.stack([_fit(frame, *sprite_size(run), is_fixed=is_fixed) for frame in kept])
+    most = min(MAX_DRAWING_FRAMES, layout.frames if layout is not None else 1)
+    small = shrink(pick_frames(frames, most).array, *sprite_size(run))
+    if layout is None or layout.height is not None:
+        small = place(small, *sprite_size(run))
     pixels = encode_pixels(small, tables).astype(np.int64) - tables.pixel_ids.start
-    note = f"{Path(path).name}: {_describe_size(frames)}"
-    if pixels.shape != frames.shape[:3]:
+    note = f"{Path(path).name}: {_describe_size(frames.array)}"
+    if pixels.shape != frames.array.shape[:3]:
         note += f", read as {_describe_size(pixels)}"
     note += f", in {len(np.unique(pixels))} of the model's colours"
     return ReadInput(json.dumps(picture_data(pixels)), note)
-
-
-def _fit(frame: NDArray[np.uint8], height: int, width: int, *, is_fixed: bool) -> NDArray[np.uint8]:
-    """Return an RGBA frame that fits into `height` x `width`: shrunk by averaging, never enlarged, set at the foot."""
-    image = PILImage.fromarray(frame)
-    image.thumbnail((width, height), PILImage.Resampling.BOX, reducing_gap=None)
-    if image.size != frame.shape[1::-1]:  # pixels of a sprite are there or not
-        image.putalpha(image.getchannel("A").point(lambda alpha: 255 * (alpha >= 128)))
-    if not is_fixed:
-        return np.array(image)
-    fitted = PILImage.new("RGBA", (width, height))
-    fitted.paste(image, ((width - image.width) // 2, height - image.height))
-    return np.array(fitted)
 
 
 def read_cry(path: str | Path, run: Run) -> ReadInput:
@@ -129,10 +114,10 @@ def read_cry(path: str | Path, run: Run) -> ReadInput:
 
     sound = _read(read_sound, path, "sound", "a WAV, FLAC, OGG or MP3 file")
     rate, mono = sound.sampling_rate_hz, sound.array.mean(axis=1)
-    peak = float(np.abs(mono).max())
-    if peak == 0:
-        raise VisitorError(f"{Path(path).name} is silent: choose a sound that can be heard")
-    start = int(np.argmax(np.abs(mono) > SILENCE * peak))
+    try:
+        start = find_sound(mono)
+    except ValueError as error:
+        raise VisitorError(f"{Path(path).name} is silent: choose a sound that can be heard") from error
     layout, seconds = layout_of(run, "audio"), longest_cry_seconds(run)
     length = len(mono) - start if seconds is None else round(seconds * rate)
     heard = mono[start : start + length]

@@ -42,7 +42,9 @@ class SheetRow:
     generated: Frames | None
 
 
-def draw_contact_sheet(rows: Sequence[SheetRow], path: str | os.PathLike[str]) -> Path:
+def draw_contact_sheet(
+    rows: Sequence[SheetRow], path: str | os.PathLike[str], *, titles: tuple[str, str] = ("real", "generated")
+) -> Path:
     """Draw sentences with frames of the real and of the generated sprite side by side, or of the latter alone.
 
     Frames are picked evenly over the animation, and enlarged by a whole factor without smoothing, the same for the
@@ -51,23 +53,24 @@ def draw_contact_sheet(rows: Sequence[SheetRow], path: str | os.PathLike[str]) -
     Args:
         rows: From top to bottom.
         path: PNG to write.
+        titles: Above the two sprites.
 
     Raises:
         ValueError: If there is no row, or frames are not as described.
     """
     if not rows:
         raise ValueError("a sheet needs rows, got none")
-    titles = ("generated",) if all(row.real is None for row in rows) else ("real", "generated")
-    panels = [[_pick_frames(getattr(row, title)) for title in titles] for row in rows]
+    first = 1 if all(row.real is None for row in rows) else 0
+    panels = [[_pick_frames(frames) for frames in (row.real, row.generated)[first:]] for row in rows]
     sides = [max((max(frame.shape[:2]) for frames in row for frame in frames), default=1) for row in panels]
     cell = max(CELL_SIZE, *sides)
-    starts = [MARGIN + number * (MARGIN + NUM_FRAMES * (cell + MARGIN)) for number in range(len(titles) + 1)]
+    starts = [MARGIN + number * (MARGIN + NUM_FRAMES * (cell + MARGIN)) for number in range(3 - first)]
     sentences = [wrap(row.sentence, max((starts[-1] - 2 * MARGIN) // LETTER_WIDTH, 8)) or [""] for row in rows]
     heights = [len(lines) * LINE_HEIGHT + cell + 3 * MARGIN for lines in sentences]
     tops = np.cumsum([LINE_HEIGHT + MARGIN, *heights]).tolist()
     sheet = Image.new("RGB", (starts[-1], tops[-1]), PAPER)
     write = partial(ImageDraw.Draw(sheet).text, fill=INK, font=ImageFont.load_default(FONT_SIZE))
-    for start, title in zip(starts, titles, strict=False):
+    for start, title in zip(starts, titles[first:], strict=False):
         write((start, MARGIN // 2), title)
     for top, lines, panel, side in zip(tops, sentences, panels, sides, strict=False):
         ImageDraw.Draw(sheet).line([(0, top - MARGIN // 2), (starts[-1], top - MARGIN // 2)], fill=FAINT)

@@ -111,6 +111,8 @@ def describe_source(source: Source) -> str:
         return str(source.get("path") or f"{len(source.get('bytes') or b'')} bytes")
     if isinstance(source, bytes):
         return f"{len(source)} bytes"
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
     return str(getattr(source, "filename", None) or getattr(source, "name", None) or source)
 
 

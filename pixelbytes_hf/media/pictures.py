@@ -70,6 +70,24 @@ def _open(data: bytes) -> Image.Image:
         raise ValueError(f"its {len(data)} bytes are of none of the formats {', '.join(FORMATS)}") from error
 
 
+def inspect_picture(data: bytes) -> list[str]:
+    """Return what `read_frames` changes of a picture file, in words.
+
+    Raises:
+        ValueError: If it is no picture.
+    """
+    with _open(data) as image:
+        notes = {
+            "16 bits a channel became 8": ";16" in str(getattr(image, "tile", "")),
+            f"{image.mode} became RGB": image.mode == "CMYK",
+            "turned upright as its EXIF says": _is_turned(image),
+            "the picture for viewers without animation was left out": bool(_first_frame(image)),
+            "of several pictures the first was taken": _count_frames(image, b"") < getattr(image, "n_frames", 1)
+            and not _first_frame(image),
+        }
+    return [note for note, is_so in notes.items() if is_so]
+
+
 def _read_image(image: Image.Image, data: bytes, step: int, limits: MediaLimits, check: SizeCheck | None) -> Frames:
     animation = read_animation(data, limits=limits)
     if animation is None:

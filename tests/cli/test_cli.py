@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from pixelbytes_hf.cli.main import main
+from pixelbytes_hf.cli.main import _in_options, main
 from pixelbytes_hf.compare.settings import ComparisonConfig
 from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.tokens.media import read_frames, read_sound
@@ -128,8 +128,8 @@ def test_generate_goes_from_sprite_to_sentence_and_on_from_half_a_sprite(run_fol
         (["generate", "{run}", "--out", "{tmp}", "--text", "a", "--layout", "smell"], "smell"),
         (["generate", "{run}", "--out", "{tmp}", "--image", "absent.gif"], "absent.gif"),
         (["generate", "{tmp}", "--out", "{tmp}", "--text", "a"], "config.json"),
-        ([*TRAIN, "{run}"], "not empty"),
-        ([*TRAIN, "{tmp}/y", "--batch-size", "0"], "batch_size"),
+        ([*TRAIN, "{run}"], "not empty: expected a free name, or --resume"),
+        ([*TRAIN, "{tmp}/y", "--batch-size", "0"], "--batch-size must be"),
         ([*TRAIN, "{tmp}/y", "--model", '{{"size": 3}}'], "size"),
         (["evaluate", "{run}", "--dataset", "{tmp}/absent"], "absent"),
         (["evaluate", "{run}", "--dataset", "{corpus}", "--split", "train"], "--no-baselines"),
@@ -142,6 +142,38 @@ def test_bad_input_ends_with_a_message_and_code_2(run_folder, corpus, tmp_path, 
     assert main([word.format(**places) for word in command]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "y").exists()
+
+
+def test_messages_speak_of_options_and_leave_names_of_files_alone():
+    names = ["batch_size", "resume", "run_folder", "max_steps"]
+    said = _in_options(
+        "'batch_size' in batch_size/max_steps.txt: batch_size, run_folder or resume=True, not resume", names
+    )
+    assert said == "'batch_size' in batch_size/max_steps.txt: --batch-size, RUN or --resume, not resume"
+
+
+def test_what_is_begun_from_is_made_to_fit_and_said(run_folder, tmp_path, capsys):
+    from media_files import noisy_tone, sound_file
+    from PIL import Image
+
+    Image.new("RGB", (200, 120), (216, 40, 0)).save(tmp_path / "photo.png")
+    (tmp_path / "long.wav").write_bytes(sound_file(noisy_tone(96_000, 2), 48_000, "WAV"))
+    command = [
+        "generate",
+        str(run_folder),
+        "--out",
+        str(tmp_path / "made"),
+        "--layout",
+        "text",
+        "--text",
+        "a 赤い one",
+    ]
+    command += ["--image", str(tmp_path / "photo.png"), "--audio", str(tmp_path / "long.wav")]
+    assert main(command) == 0
+    said = capsys.readouterr().err
+    assert "photo.png: 1 frame of 200 x 120, read as 1 frame of 12 x 12" in said
+    assert "long.wav: 2.00 s at 48000 Hz; the model hears 0.10 s" in said
+    assert "2 characters are not in the vocabulary: '赤い'; the tokenizer's preset `full` reads them" in said
 
 
 def test_checkpoint_of_another_vocabulary_is_refused(run_folder, tmp_path, capsys):
@@ -183,7 +215,7 @@ def test_train_goes_on_from_a_checkpoint(run_folder, corpus, tmp_path, capsys):
     assert before["mixer_config"].items() <= after["mixer_config"].items()
     for options, said in (
         (["--tokenizer", '{"preset": "full"}'], "--tokenizer must not be given with --start-from"),
-        (SMALL, "model must be None with start_from"),
+        (SMALL, "model must be None with --start-from"),
     ):
         assert main([*train, *options, "--output-dir", str(tmp_path / "no")]) == 2
         assert said in capsys.readouterr().err

@@ -86,13 +86,46 @@ def test_settings_of_push_arrive(cache, pushed, given, expected):
         (["--config", "control", "--push", "name"], "repo_id must be owner and name"),
         (["--config", "control", "--source", "y", "--out", "x"], "source is only for"),
         (["--config", "sprites", "--source", "y", "--out", "x"], "must hold folders"),
-        (["--config", "control", "--num-shards", "0", "--out", "x"], "num_shards must be at least 1"),
+        (["--config", "folder", "--out", "x"], "source must be a folder of pictures"),
+        (["--config", "folder", "--source", "y", "--out", "x"], "'y' is no folder"),
+        (
+            ["--config", "mini", "--max-side", "9", "--out", "x"],
+            "--max-side must not be given without --config folder",
+        ),
+        (["--config", "folder", "--source", ".", "--max-side", "0", "--out", "x"], "--max-side must be positive"),
+        (["--config", "folder", "--source", ".", "--preset", "maxi", "--out", "x"], "maxi"),
+        (["--config", "control", "--num-shards", "0", "--out", "x"], "--num-shards must be at least 1"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_made(cache, tmp_path, capsys, pushed, given, message):
     assert main(["build", *given]) == 2
     assert message in capsys.readouterr().err
     assert pushed == [] and not (tmp_path / "x").exists()
+
+
+def test_a_folder_of_odd_sprites_becomes_a_corpus_a_run_and_a_creature(tmp_path, capsys, monkeypatch):
+    from odd_sprites import make_folder
+    from PIL import Image
+
+    expected = make_folder(tmp_path / "my-sprites")
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--dataset", "my-sprites", "--preset", "mini", "--output-dir", "run"]) == 2
+    command = "pixelbytes build --config folder --source my-sprites --out my-sprites-corpus"
+    assert command in capsys.readouterr().err
+    assert main(command.split()[1:]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed and word in printed for name, word in expected.items())
+    assert "what the preset mini will see:" in printed and "to the nearest of 55 in CIE Lab" in printed
+    assert "are not in the vocabulary" in printed and "tokens a record" in printed
+    with Image.open("my-sprites-corpus/contact_sheet.png") as sheet:
+        assert sheet.height > 22 * 100
+    small = ["--model", '{"embedding_dim": 12, "mixer_config": {"hidden_size": 16, "num_hidden_layers": 1}}']
+    train = ["train", "--dataset", "my-sprites-corpus", "--preset", "mini", "--output-dir", "run", *small]
+    assert main([*train, "--max-steps", "20", "--batch-size", "4"]) == 0
+    assert "are not in the vocabulary: '犬" in capsys.readouterr().err
+    assert main(["generate", "run", "--image", "my-sprites/wide.BMP", "--out", "made"]) == 0
+    assert "wide.BMP: 1 frame of 200 x 120" in capsys.readouterr().err
+    assert (tmp_path / "made" / "creature.gif").is_file() or (tmp_path / "made" / "description.txt").is_file()
 
 
 def test_names_are_those_of_the_corpora():

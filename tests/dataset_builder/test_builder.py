@@ -17,10 +17,11 @@ from PIL import GifImagePlugin
 import dataset_builder
 from dataset_builder.builder import REPORT_NAME, find_built
 from dataset_builder.corpora import DEFAULT_SIZES
+from dataset_builder.own_media import Fitting
 from dataset_builder.pokemon import CRY_FOLDER, SPRITE_FOLDER
 from dataset_builder.remote_source import RemoteSource
 from dataset_builder.report import read_report
-from dataset_builder.sources import REVISIONS
+from dataset_builder.sources import REVISIONS, LocalSource
 
 COLUMNS = {"id", "name", "text", "sprite", "pixels", "audio", "types", "generation", "family_id", "sampling_rate"}
 
@@ -314,6 +315,39 @@ def test_code_of_the_cards_runs(pokeapi, tmp_path, monkeypatch):
             assert f"{name}={number})" in built_again[0]
         else:
             assert f"pixelbytes build --config {config} --seed 0 --num-shards 1 --out 'my {config}'" in card
+
+
+def test_code_of_the_card_of_ones_own_runs(tmp_path, monkeypatch):
+    from odd_sprites import make_folder
+
+    make_folder(tmp_path / "sprites")
+    build("folder", tmp_path / "my own", source=tmp_path / "sprites")
+    card, _, variables = run_card(tmp_path / "my own", monkeypatch)
+    assert variables["num_frames"] >= 1 and variables["samples"].shape[1] == 2
+    assert "pixelbytes build --config folder --source sprites --families name" in card and "license: unknown" in card
+    report = read_report(tmp_path / "my own")
+    assert find_built("folder", tmp_path / "my own", source=tmp_path / "sprites") == report
+    with pytest.raises(FileExistsError, match="another corpus, with source"):
+        find_built("folder", tmp_path / "my own", source=tmp_path / "sprites", fitting=Fitting(max_side=9))
+    for path in (tmp_path / "sprites").iterdir():
+        if path.suffix.lower() not in (".png", ".gif"):
+            path.unlink()
+    build("folder", tmp_path / "mute", source=tmp_path / "sprites")
+    card, _, variables = run_card(tmp_path / "mute", monkeypatch)
+    assert "samples" not in variables and "There is none here." in card
+
+
+def test_a_file_that_may_not_be_read_never_ends_a_build(pokeapi, tmp_path, monkeypatch):
+    read = LocalSource.read
+
+    def refuse(self, location):
+        if location.path.endswith("/4.gif"):
+            raise PermissionError(errno.EACCES, "permission denied", location.path)
+        return read(self, location)
+
+    monkeypatch.setattr(LocalSource, "read", refuse)
+    [drop] = build("full", tmp_path / "out", source=pokeapi, num_species=12).drops
+    assert (drop.id, drop.reason) == (4, "file unreadable") and "4.gif" in drop.detail
 
 
 def test_pitfall_of_the_card_is_real(tmp_path):

@@ -155,7 +155,7 @@ def test_command_line_builds_it(tmp_path):
 def test_wrong_numbers_are_refused(tmp_path):
     with pytest.raises(ValueError, match="num_systems"):
         dataset_builder.build("control", tmp_path / "x", num_systems=0, progress=False)
-    with pytest.raises(ValueError, match=r"source is only for \('full', 'sprites'\), got 'y' with 'control'"):
+    with pytest.raises(ValueError, match=r"only for \('full', 'sprites', 'folder'\), got 'y' with 'control'"):
         dataset_builder.build("control", tmp_path / "x", source="y", progress=False)
 
 

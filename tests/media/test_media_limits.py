@@ -30,6 +30,6 @@ def test_bounds_are_whole_numbers(value):
 def test_sources_have_short_names(tmp_path):
     (tmp_path / "a.gif").write_bytes(b"")
     with (tmp_path / "a.gif").open("rb") as file:
-        assert describe_source(file) == describe_source(str(tmp_path / "a.gif")) == str(tmp_path / "a.gif")
+        assert describe_source(file) == describe_source(tmp_path / "a.gif") == str(tmp_path / "a.gif")
     assert describe_source(b"123") == describe_source({"bytes": b"123", "path": None}) == "3 bytes"
     assert describe_source({"bytes": b"123", "path": "a.gif"}) == "a.gif"

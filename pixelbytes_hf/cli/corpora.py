@@ -1,0 +1,57 @@
+"""Corpora as the command line opens them, and what it tells of texts that a vocabulary cannot hold."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from ..tokens.text_codec import find_unreadable
+from ..tokens.vocabulary import Vocabulary
+
+MOST_SHOWN = 12  # characters
+LOSSLESS: Final = "full"
+
+
+def open_corpus(name: str) -> Any:
+    """Return the splits of a corpus, a folder or a name on the Hub.
+
+    Raises:
+        ValueError: If it is a folder of pictures that no corpus was made of.
+    """
+    from datasets import load_dataset
+
+    from dataset_builder.own_folder import holds_pictures
+
+    folder = Path(name)
+    if folder.is_dir() and holds_pictures(folder):
+        raise ValueError(
+            f"{name} holds pictures, and is no corpus yet: make one with "
+            f"`pixelbytes build --config folder --source {name} --out {folder.name}-corpus`"
+        )
+    return load_dataset(name)
+
+
+def count_unreadable(texts: Iterable[str | None], vocabulary: Vocabulary) -> str:
+    """Return in words what a vocabulary cannot read of texts, and what can; nothing if it reads all.
+
+    Example:
+        >>> count_unreadable(["a red one", None, "赤い"], Vocabulary.from_preset("paper"))
+        "2 characters in 1 of 3 texts are not in the vocabulary: '赤い'; the tokenizer's preset `full` reads them"
+    """
+    given = [text or "" for text in texts]
+    unreadable = find_unreadable("".join(given), vocabulary)
+    counts = [sum(map(text.count, unreadable)) for text in given]
+    if not sum(counts):
+        return ""
+    shown = repr(unreadable[:MOST_SHOWN]) + ("..." if len(unreadable) > MOST_SHOWN else "")
+    place = f" in {sum(map(bool, counts))} of {len(given)} texts" if len(given) > 1 else ""
+    return (
+        f"{sum(counts)} characters{place} are not in the vocabulary: {shown}; the tokenizer's preset `{LOSSLESS}` "
+        "reads them"
+    )
+
+
+def tell(note: str) -> None:
+    """Print a note on standard error, if there is one."""
+    if note:
+        print(f"pixelbytes: {note}", file=sys.stderr)
