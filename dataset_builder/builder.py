@@ -1,7 +1,7 @@
 """From records to a folder that `load_dataset` opens, complete or not there at all.
 
-Knows how a corpus is written: Parquet per split, a card with counts, and a report of what was left out. Everything is
-written into a hidden sibling folder that is renamed at the very end, so that a build that is killed, or runs out of
+A corpus is Parquet per split, a card with counts, and a report of what was left out. Everything is written
+into a hidden sibling folder that is renamed at the very end, so that a build that is killed, or runs out of
 disk, leaves nothing that looks whole.
 """
 

@@ -1,7 +1,7 @@
 """The card of a built corpus: what is in it, where it comes from, how to read it; and what `load_dataset` needs.
 
-Knows numbers that were counted during the build; nothing is written by hand that a build could contradict. The prose
-is in `dataset_card.md.jinja`.
+Every number was counted during the build; nothing is written by hand that a build could contradict. The prose is in
+`dataset_card.md.jinja`.
 """
 
 import shlex

@@ -1,7 +1,6 @@
 """What each corpus consists of: its columns, its records, and the split of each of them.
 
-Knows which reader or generator stands behind a name; knows nothing of files that are written. A folder and
-`PixelBytesPokemon` take their rows from here, so that both hold the same ones.
+A folder and `PixelBytesPokemon` take their rows from here, so that both hold the same ones.
 """
 
 from collections import Counter

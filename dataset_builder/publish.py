@@ -1,7 +1,7 @@
 """A built corpus as a dataset repository of the Hub, in one commit.
 
-Knows whose media a corpus holds: those of others leave this machine only on the word of who holds the rights, and then
-into a private repository. How a folder reaches the Hub, `pixelbytes_hf.hub.upload` knows.
+Media of others leave this machine only on the word of who holds the rights, and then into a private repository.
+`pixelbytes_hf.hub.upload` sends the files.
 """
 
 import os

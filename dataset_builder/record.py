@@ -1,7 +1,4 @@
-"""What a corpus is made of: the columns of a record, and the reasons for which one is left out.
-
-Knows the shape of records, neither where they come from nor how they are stored.
-"""
+"""What a corpus is made of: the columns of a record, and the reasons for which one is left out."""
 
 import io
 from collections.abc import Sequence

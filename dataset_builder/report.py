@@ -1,7 +1,6 @@
 """What a build did, as a file beside the data: what was counted, what was left out, and what it was made from.
 
-Knows the file and its fields, and which files of data it speaks of; the card is written from them, so that no number
-in it is a second account.
+The card is written from these fields, so that no number in it is a second account.
 """
 
 import json

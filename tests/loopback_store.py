@@ -1,6 +1,6 @@
 """What a loopback Hub keeps: repositories with commits, branches, tags and large objects, in memory.
 
-Knows nothing of HTTP (`loopback_hub.py` does). A repository is a set of commits; a commit is a whole listing of files,
+`loopback_hub.py` speaks HTTP for it. A repository is a set of commits; a commit is a whole listing of files,
 path -> `Blob`, so that any revision can be read at any time. Large files (LFS) are kept by the sha256 they were
 announced with: a storage that loses or changes bytes shows in the listing, which tells what is stored.
 """
