@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from ..tokens.text_codec import find_unreadable
@@ -26,7 +27,7 @@ def open_corpus(name: str) -> Any:
     if folder.is_dir() and holds_pictures(folder):
         raise ValueError(
             f"{name} holds pictures, and is no corpus yet: make one with "
-            f"`pixelbytes build --config folder --source {name} --out {folder.name}-corpus`"
+            f"`pixelbytes build --config folder --source {quote(name)} --out {quote(f'{folder.name}-corpus')}`"
         )
     return load_dataset(name)
 
@@ -40,7 +41,8 @@ def count_unreadable(texts: Iterable[str | None], vocabulary: Vocabulary) -> str
     """
     given = [text or "" for text in texts]
     unreadable = find_unreadable("".join(given), vocabulary)
-    counts = [sum(map(text.count, unreadable)) for text in given]
+    lost = set(unreadable)
+    counts = [sum(character in lost for character in text) for text in given]
     if not sum(counts):
         return ""
     shown = repr(unreadable[:MOST_SHOWN]) + ("..." if len(unreadable) > MOST_SHOWN else "")

@@ -76,7 +76,7 @@ def inspect_picture(data: bytes) -> list[str]:
     Raises:
         ValueError: If it is no picture.
     """
-    with _open(data) as image:
+    with naming(data, "picture"), _open(data) as image:
         notes = {
             "16 bits a channel became 8": ";16" in str(getattr(image, "tile", "")),
             f"{image.mode} became RGB": image.mode == "CMYK",

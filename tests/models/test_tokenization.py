@@ -295,6 +295,7 @@ def test_a_record_says_what_it_would_cost_and_is_refused_above_a_limit(tmp_path)
     for inputs, cost in (
         ({"image": picture, "text": "a" * 28}, r"101 tokens \(text 29, image 72\)"),
         ({"image": np.zeros((9, 9, 9, 3), np.uint8)}, "image 729"),
+        ({"text": "a" * 1000}, "text 1,000"),
         ({"audio": {"array": np.zeros(100)}}, "audio 101"),
         ({"image": picture, "audio": wave, "text": "a" * 9}, r"102 tokens \(text 10, image 72, audio 20\)"),
     ):
