@@ -373,7 +373,7 @@ def test_real_media_of_others_are_not_shown(run_folder, corpus, tmp_path, monkey
     ("words", "message"),
     [
         (["{run}", "user/x/y"], "Repo id"),
-        (["{run}", "x"], "repo_id must be owner and name"),
+        (["{run}", "x"], "USER/NAME must be owner and name"),
         (["{run}", "user/x", "--subfolder", "../up"], "subfolder must be a relative path"),
         (["{run}", "user/x", "--subfolder", "/abs"], "subfolder must be a relative path"),
         (["{tmp}", "user/x"], "config.json"),
