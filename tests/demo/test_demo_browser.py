@@ -249,11 +249,13 @@ def test_a_phone_and_a_keyboard_are_enough(visit):
     page.locator("#pb-editor .pb-drawing").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     page.get_by_label("Sprite", exact=True).first.press(" ")
+    page.locator("#pb-editor .pb-drawing").wait_for(state="hidden")  # a page that changes loses its focus
     page.locator("#pb-text textarea").focus()
     for _ in range(30):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.id") == "pb-go":
             break
+    page.locator("#pb-go:focus").wait_for()
     page.keyboard.press("Enter")
     wait_for_status(page, "Done")
     page.locator("#pb-stage .pb-hint").wait_for()  # the stage is told in a step of its own
