@@ -114,6 +114,9 @@ def parse_long_streams(rounds: int) -> dict[str, float]:
         "pixels, texts": [pixel, end, end],
         "sounds": [level, row_end, end],
         "letters, pixels": [letter, pixel],
+        "levels, row ends": [level, row_end],
+        "row ends": [row_end],
+        "any ids": np.random.default_rng(0).integers(0, tables.size, 1_000_000),
     }
     seconds = {}
     for name, ids in repeated.items():

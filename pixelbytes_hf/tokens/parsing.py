@@ -5,21 +5,24 @@ expressions: what repeats there is a row of the same width, or a frame of the sa
 that grows with its length, whatever it holds.
 """
 
+import gc
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 
-from .grid import Ids, Segment, check_ids
+from .grid import Ids, Modality, Segment, check_ids
 from .vocabulary import Vocabulary
 
 NO_END = "no end mark"
 # one letter for each of `vocabulary.KINDS`: text, pixel, level, row end, segment end, special
 _LETTERS = np.frombuffer(b"TPLRES", np.uint8)
-_MEDIA = rb"(?P<image>P++(?:[RE]P++)*+[RE]?)|(?P<audio>L++R*+E?)|"
+_MEDIA = rb"P++(?:[RE]P++)*+[RE]?|L++R*+E?|"
 # where layout has ids of its own, a mark ends a text and other ids stand alone; elsewhere all but media is text
-_SEGMENT_WITH_SPECIALS = re.compile(_MEDIA + rb"(?P<text>T++E?|.)")
-_SEGMENT_WITHOUT_SPECIALS = re.compile(_MEDIA + rb"(?P<text>[^PL]++)")
+_SEGMENT_WITH_SPECIALS = re.compile(_MEDIA + rb"T++E?|.")
+_SEGMENT_WITHOUT_SPECIALS = re.compile(_MEDIA + rb"[^PL]++")
 # rows of one width make a frame, frames of one size an image
 _IMAGE = re.compile(rb"(?P<frame>(?P<row>P++)(?:R(?P=row))*+E)(?P=frame)*+")
 
@@ -30,6 +33,23 @@ class Problem(NamedTuple):
     start: int
     stop: int
     reason: str
+
+
+class _Run(NamedTuple):
+    """What ids of one kind are that stand in a row, with or without an end mark."""
+
+    modality: Modality
+    view: tuple[slice | None, ...]  # makes a grid (T, H, W) of them
+    without_end: str
+
+
+_LINE = (None, None, slice(None))
+_RUNS = {
+    b"T": _Run("text", _LINE, f"text has {NO_END}"),
+    b"E": _Run("text", _LINE, f"text has {NO_END}"),
+    b"P": _Run("image", _LINE, f"image has {NO_END}"),
+    b"L": _Run("audio", (slice(None), None, None), f"sound has {NO_END}"),
+}
 
 
 class ParsedStream(NamedTuple):
@@ -57,26 +77,50 @@ def parse(ids: Ids, vocabulary: Vocabulary) -> ParsedStream:
         ValueError: If `ids` is not 1-D or holds an id outside the vocabulary.
     """
     ids = check_ids(ids, vocabulary).astype(vocabulary.id_dtype)
-    kinds = _LETTERS[vocabulary.kind_of_id[ids]].tobytes()
+    letters = _LETTERS[vocabulary.kind_of_id[ids]]
     pattern = _SEGMENT_WITH_SPECIALS if vocabulary.specials else _SEGMENT_WITHOUT_SPECIALS
-    readers = {"text": _read_text, "image": _read_images, "audio": _read_audio}
+    pieces = pattern.findall(letters.tobytes())  # each begins where the one before it ends
+    stops = np.fromiter(map(len, pieces), np.int64, len(pieces)).cumsum()
+    is_open = letters[stops - 1] != ord("E")
+    closed = np.insert(ids, stops[is_open], vocabulary.segment_end_id)
     segments: list[Segment] = []
     problems: list[Problem] = []
-    for match in pattern.finditer(kinds):
-        start, stop = match.span()
-        found, reason = readers[str(match.lastgroup)](ids[start:stop], match[0], vocabulary)
-        segments += found
-        if reason:
-            problems.append(Problem(start, stop, reason))
+    start = first = 0
+    with _no_collection():
+        for piece, stop, last in zip(pieces, stops.tolist(), (stops + is_open.cumsum()).tolist(), strict=True):
+            found, reason = _read(closed[first:last], piece, vocabulary)
+            segments += found
+            if reason:
+                problems.append(Problem(start, stop, reason))
+            start, first = stop, last
     return ParsedStream(segments, problems)
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Hold the collector of cycles: among a million objects that make none, looking for them takes half the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _read(ids: Ids, kinds: bytes, vocabulary: Vocabulary) -> tuple[list[Segment], str]:
+    """Return the segments of a piece, and what is wrong with it; `ids` end with a mark whether `kinds` do or not."""
+    mark = kinds.lstrip(b"TPL")
+    if mark in (b"", b"E"):
+        run = _RUNS[kinds[:1]]
+        return [Segment(run.modality, ids[run.view])], "" if mark else run.without_end
+    return _READERS.get(kinds[:1], _read_text)(ids, kinds, vocabulary)
+
+
 def _read_text(ids: Ids, kinds: bytes, vocabulary: Vocabulary) -> tuple[list[Segment], str]:
-    if vocabulary.specials and kinds in (b"R", b"S"):
+    if vocabulary.specials:
         return [], f"id {int(ids[0])} ({vocabulary.tokens[int(ids[0])]}) opens no segment"
-    if kinds.endswith(b"E"):
-        return [Segment("text", ids[None, None])], ""
-    return [Segment("text", _close(ids, vocabulary)[None, None])], f"text has {NO_END}"
+    return [Segment("text", ids[_LINE])], "" if kinds.endswith(b"E") else _RUNS[b"T"].without_end
 
 
 def _read_images(ids: Ids, kinds: bytes, vocabulary: Vocabulary) -> tuple[list[Segment], str]:
@@ -84,7 +128,7 @@ def _read_images(ids: Ids, kinds: bytes, vocabulary: Vocabulary) -> tuple[list[S
     if not kinds.endswith(b"E"):
         # the mark of the last row is all that may lack, or that of a row stands in its place
         pixels = kinds.removesuffix(b"R")
-        ids, kinds, reason = _close(ids[: len(pixels)], vocabulary), pixels + b"E", f"image has {NO_END}"
+        ids, kinds, reason = _end_after(ids, len(pixels)), pixels + b"E", _RUNS[b"P"].without_end
     segments: list[Segment] = []
     start = 0
     while start < len(kinds):
@@ -112,12 +156,15 @@ def _read_audio(ids: Ids, kinds: bytes, vocabulary: Vocabulary) -> tuple[list[Se
         return [], f"sound of {num_levels} levels does not divide into {channels} channels"
     if ended:
         return [Segment("audio", ids.reshape(-1, 1, channels))], ""
-    grid = _close(ids[: num_levels + channels - 1], vocabulary).reshape(-1, 1, channels)
-    return [Segment("audio", grid)], f"sound has {NO_END}"
+    grid = _end_after(ids, num_levels + channels - 1).reshape(-1, 1, channels)
+    return [Segment("audio", grid)], _RUNS[b"L"].without_end
 
 
-def _close(ids: Ids, vocabulary: Vocabulary) -> Ids:
-    """Return ids with an end mark after them."""
-    closed = np.empty(len(ids) + 1, ids.dtype)
-    closed[:-1], closed[-1] = ids, vocabulary.segment_end_id
-    return closed
+def _end_after(ids: Ids, length: int) -> Ids:
+    """Return the first of closed ids and the end mark."""
+    ended = ids[: length + 1].copy()
+    ended[-1] = ids[-1]
+    return ended
+
+
+_READERS = {b"P": _read_images, b"L": _read_audio}

@@ -1,5 +1,7 @@
 """Streams back to segments: against a reader that goes id by id, and in time that grows with their length."""
 
+import gc
+
 import numpy as np
 import pytest
 from fakes import random_segments
@@ -121,6 +123,16 @@ def test_long_streams_of_short_segments_are_read(repeated, length):
     few = reference_parse(repeated, vocabulary)
     times = length // len(repeated)
     assert (len(segments), len(problems)) == (len(few[0]) * times, len(few[1]) * times)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_of_cycles_is_left_as_it_was(enabled, monkeypatch):
+    monkeypatch.setattr(gc, "isenabled", lambda: enabled)
+    calls = []
+    monkeypatch.setattr(gc, "disable", lambda: calls.append("disable"))
+    monkeypatch.setattr(gc, "enable", lambda: calls.append("enable"))
+    parse(np.array([40, 60, 2]), VOCABULARIES["full"])
+    assert calls == ["disable", "enable"][: 1 + enabled]
 
 
 @settings(max_examples=80, deadline=None)
