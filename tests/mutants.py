@@ -29,7 +29,7 @@ OPTIMISERS, MUON = (
     "training/test_optimisers.py::test_muon_equals_its_definition",
 )
 WIDE, CELLS = (
-    "pixelbytes_hf/tokens/wide_context.py",
+    "pixelbytes_hf/tokens/contexts.py",
     "tokens/test_contexts.py::test_wide_cells_are_where_they_are_said",
 )
 FILES, CHECKPOINTS = "pixelbytes_hf/runs/files.py", "runs/test_checkpoints.py"

@@ -24,7 +24,7 @@ from ..generation.canvas import ContextSource
 from ..generation.grammar import FreeGrammar
 from ..generation.segment_grammar import LegalIds
 from ..pretrained.sequence_model import evaluation_mode
-from ..tokens.contexts import causal_window, context_rule, gather_causal_windows
+from ..tokens.contexts import WINDOW_CELLS, causal_window, context_rule
 from ..tokens.grid import Ids
 from ..tokens.six_cells import gather_window
 from .scored_model import ScoredModel
@@ -174,7 +174,7 @@ class Continuation:
     def targets(self, num_new: int) -> Ids:
         """Return the windows centred on the tokens that follow the prompt, (n, 9)."""
         span = self._stop, self._stop + num_new
-        return gather_window(self._ids, self._shapes, *span, pad_id=self._pad_id, gather=gather_causal_windows)
+        return gather_window(self._ids, self._shapes, *span, WINDOW_CELLS, pad_id=self._pad_id)
 
 
 def continue_greedily(

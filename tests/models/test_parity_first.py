@@ -23,9 +23,10 @@ from pixelbytes_hf.models.pixelbytes.embeddings import build_join
 from pixelbytes_hf.models.pixelbytes.legacy_first import convert_first_settings
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from pixelbytes_hf.models.pixelbytes.tokenization_first import PixelBytesTokenizer
-from pixelbytes_hf.tokens.contexts import CONTEXT_RULES, gather_causal_windows
+from pixelbytes_hf.tokens.contexts import CONTEXT_RULES, WINDOW_CELLS
 from pixelbytes_hf.tokens.grid import image_segment
 from pixelbytes_hf.tokens.pixel_codec import encode_pixels
+from pixelbytes_hf.tokens.six_cells import gather_context
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 FIRST = Vocabulary.from_preset("first")
@@ -75,7 +76,7 @@ def test_windows_of_grids(cases, stored):
         assert np.array_equal(windows.reshape(expected.shape), expected), case["id"]
         if side < 4:
             segment = image_segment(grid[None].astype(np.uint8), FIRST)
-            assert np.array_equal(gather_causal_windows(segment.ids, pad_id=0), windows), case["id"]
+            assert np.array_equal(gather_context(segment.ids, WINDOW_CELLS, pad_id=0), windows), case["id"]
 
 
 def test_colours_of_the_palette(cases, stored):

@@ -10,9 +10,10 @@ from PIL import Image
 from transformers import AutoTokenizer
 
 from pixelbytes_hf.models.pixelbytes.tokenization_first import PixelBytesTokenizer
-from pixelbytes_hf.tokens.contexts import gather_causal_windows
+from pixelbytes_hf.tokens.contexts import WINDOW_CELLS
 from pixelbytes_hf.tokens.level_codec import encode_levels
 from pixelbytes_hf.tokens.record import SegmentInfo
+from pixelbytes_hf.tokens.six_cells import gather_context
 from pixelbytes_hf.tokens.text_codec import decode_text
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
@@ -46,7 +47,7 @@ def test_record_is_header_picture_and_caption():
     assert encoding.segments == [infos]
     ids = np.concatenate([segment.ids.reshape(-1) for segment in segments])
     assert np.array_equal(encoding["labels"][0], ids)
-    windows = np.concatenate([gather_causal_windows(segment.ids, pad_id=0) for segment in segments])
+    windows = np.concatenate([gather_context(segment.ids, WINDOW_CELLS, pad_id=0) for segment in segments])
     assert np.array_equal(encoding["input_ids"][0, 1:], windows[:-1]) and not encoding["input_ids"][0, 0].any()
 
 

@@ -37,7 +37,7 @@ class PublishedImage(NamedTuple):
 def windows_as_published(grid: Ids, *, side: int = 3) -> Ids:
     """Return the windows centred on the tokens of one frame, its marks added.
 
-    Equal to `contexts.gather_causal_windows` for a side of 3; wider windows show rows that are read later.
+    Equal to the rule of nine cells for a side of 3; wider windows show rows that are read later.
 
     Args:
         grid: Ids without marks, (H, W).

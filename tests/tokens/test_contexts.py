@@ -12,19 +12,20 @@ from pixelbytes_hf.generation.layout import Image, Layout, Text
 from pixelbytes_hf.generation.segment_grammar import LegalIds
 from pixelbytes_hf.tokens.contexts import (
     CONTEXT_RULES,
+    FURTHER_NEIGHBOURS,
+    LAGS,
+    WINDOW_CELLS,
     WINDOW_CENTRE,
     causal_window,
     context_rule,
-    gather_causal_windows,
 )
 from pixelbytes_hf.tokens.grid import Shape, audio_segment, flatten, image_segment, text_segment
 from pixelbytes_hf.tokens.six_cells import GridCursor, gather_context
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
-from pixelbytes_hf.tokens.wide_context import FURTHER_NEIGHBOURS, LAGS, WIDE_SIZE, gather_wide
 
 PAPER = Vocabulary.from_preset("paper")
 LEGAL_IDS = LegalIds(PAPER)
-WINDOWS, ZIGZAG = CONTEXT_RULES[9], CONTEXT_RULES[6]
+WINDOWS, ZIGZAG, WIDE = CONTEXT_RULES[9], CONTEXT_RULES[6], CONTEXT_RULES[30]
 SHAPES = [(1, 1, 1), (1, 1, 9), (1, 5, 1), (2, 3, 4), (7, 1, 2), (3, 2, 1)]
 
 
@@ -54,13 +55,13 @@ def random_record(rng, *, with_sound=True):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_windows_equal_the_definition(shape, rng):
     grid = rng.integers(1, 150, shape)
-    assert np.array_equal(gather_causal_windows(grid, pad_id=0), slow_windows(grid))
+    assert np.array_equal(gather_context(grid, WINDOW_CELLS, pad_id=0), slow_windows(grid))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_windows_hold_nothing_later_than_their_centre(shape):
     grid = np.arange(1, np.prod(shape) + 1).reshape(shape)  # id = raster position + 1, so 0 can only be padding
-    windows = gather_causal_windows(grid, pad_id=0)
+    windows = gather_context(grid, WINDOW_CELLS, pad_id=0)
     assert np.array_equal(windows[:, WINDOW_CENTRE], grid.reshape(-1))
     assert (windows <= grid.reshape(-1, 1)).all()
 
@@ -171,7 +172,7 @@ def test_wide_rows_equal_the_definition_in_any_window(seed):
     ids, shapes = flatten(random_record(rng))
     expected = np.array([slow_wide_row(ids, shapes, position) for position in range(len(ids))])
     start, stop = sorted(rng.choice(len(ids) + 1, 2, replace=False))
-    got = CONTEXT_RULES[WIDE_SIZE].gather(ids, shapes, start, stop, pad_id=0)
+    got = WIDE.gather(ids, shapes, start, stop, pad_id=0)
     assert got.dtype == ids.dtype and np.array_equal(got, expected[start:stop])
     assert np.array_equal(got[:, :6], ZIGZAG.gather(ids, shapes, start, stop, pad_id=0))
 
@@ -183,9 +184,9 @@ def test_wide_rows_in_steps_equal_those_at_once(seed, is_known):
     for segment in random_record(rng):
         frames, rows, columns = segment.ids.shape
         cursor = GridCursor(rows if is_known else None, columns if is_known else None, pad_id=0)
-        expected = gather_wide(segment.ids.ravel(), [segment.shape], 0, segment.ids.size, pad_id=0)
+        expected = WIDE.gather(segment.ids.ravel(), [segment.shape], 0, segment.ids.size, pad_id=0)
         for (_, row, column), row_of_cells in zip(np.ndindex(frames, rows, columns), expected, strict=True):
-            assert CONTEXT_RULES[WIDE_SIZE].read(cursor, None, pad_id=0) == row_of_cells.tolist()
+            assert WIDE.read(cursor, None, pad_id=0) == row_of_cells.tolist()
             ends_row = column == columns - 1
             token_id = int(segment.ids.ravel()[len(cursor.ids)])
             cursor.push(token_id, ends_row=ends_row, ends_frame=ends_row and row == rows - 1)
@@ -195,7 +196,7 @@ def test_wide_cells_are_where_they_are_said():
     shape = Shape("image", 3, 5, 6)
     ids = np.arange(1, shape.size + 1, dtype=np.uint8)
     grid, place = ids.reshape(3, 5, 6), int(np.ravel_multi_index((2, 2, 2), (3, 5, 6)))
-    row = gather_wide(ids, [shape], place, place + 1, pad_id=0)[0].tolist()
+    row = WIDE.gather(ids, [shape], place, place + 1, pad_id=0)[0].tolist()
     before = grid[1]
     around = [before[2, 1], before[2, 3], before[1, 1], before[1, 3], before[3, 1], before[3, 3], grid[0, 2, 2]]
     above = [grid[2, 1, 3], grid[2, 1, 4], grid[2, 1, 0], grid[2, 0, 2], grid[2, 2, 1]]
