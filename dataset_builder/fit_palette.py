@@ -13,6 +13,7 @@ Shapes: K colours, P pixels.
 import argparse
 import logging
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pyarrow.dataset
@@ -41,8 +42,11 @@ weighing the same: {fitted:.1f} on those sprites and {held_out:.1f} on the {num_
 {nes:.1f} and {nes_held_out:.1f}.
 """
 
-FITTED_COLOURS: tuple[tuple[int, int, int], ...] = (
-{rows}
+FITTED_CODES = """
+{codes}
+"""
+FITTED_COLOURS: tuple[tuple[int, int, int], ...] = tuple(
+    (red, green, blue) for red, green, blue in map(bytes.fromhex, FITTED_CODES.split())
 )
 '''
 
@@ -151,7 +155,7 @@ def main() -> None:
         held_out=mean_distance(held_out_pixels, colours),
         nes=mean_distance(pixels, nes),
         nes_held_out=mean_distance(held_out_pixels, nes),
-        rows="\n".join(f"    {tuple(colour)}," for colour in colours.tolist()),
+        codes=fill(" ".join(colour.tobytes().hex().upper() for colour in colours), width=112),
     )
     arguments.out.write_text(text, encoding="utf-8")
     logger.info("wrote %s:\n%s", arguments.out, text.split('"""')[1])

@@ -16,12 +16,10 @@ from ...tokens.record import SegmentInfo
 
 Example = dict[str, Any]
 # what transformers' tokenizers can be asked for, and this one has nothing to answer
-_IDLE_OPTIONS = frozenset(
-    [
-        *("is_split_into_words", "return_length", "return_offsets_mapping", "return_overflowing_tokens"),
-        *("return_special_tokens_mask", "return_token_type_ids", "stride", "verbose"),
-    ]
-)
+_IDLE_OPTIONS = {
+    *("is_split_into_words", "return_length", "return_offsets_mapping", "return_overflowing_tokens"),
+    *("return_special_tokens_mask", "return_token_type_ids", "stride", "verbose"),
+}
 
 
 class PixelBytesEncoding(BatchEncoding):

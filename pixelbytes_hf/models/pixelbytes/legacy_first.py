@@ -11,21 +11,10 @@ from typing import Any
 from ...tokens.contexts import WINDOW_SIZE
 
 FIRST_MODEL_TYPE = "sequence-generator"
-FIRST_KEYS = frozenset(
-    [
-        "architectures",
-        "bidirectional",
-        "d_conv",
-        "d_state",
-        "depth",
-        "dim",
-        "expand",
-        "model_type",
-        "pembed",
-        "pxby_embed",
-        "vocab_size",
-    ]
-)
+FIRST_KEYS = {
+    *("architectures", "bidirectional", "d_conv", "d_state", "depth", "dim", "expand"),
+    *("model_type", "pembed", "pxby_embed", "vocab_size"),
+}
 NUM_HEADS = 4
 MAX_FIRST_LAYERS = 16
 FIRST_WEIGHT_NAMES = {
