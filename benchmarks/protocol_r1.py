@@ -28,7 +28,7 @@ from transformers import set_seed
 
 from pixelbytes_hf.data.corpus import TokenCorpus
 from pixelbytes_hf.data.windows import WindowDataset
-from pixelbytes_hf.tokens.grid import MODALITIES, Segment
+from pixelbytes_hf.tokens.grid import MEDIA, Segment
 from pixelbytes_hf.tokens.six_cells import gather_window
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 from pixelbytes_hf.training.builders import build_model
@@ -65,7 +65,7 @@ def read_corpus(folder: Path, split: str, vocabulary: Vocabulary) -> TokenCorpus
     records = []
     for species in table["splits"][split]:
         ids, start, segments = arrays[f"{split}_{species['id']}"], 0, []
-        for modality, shape in zip(MODALITIES, species["shapes"], strict=True):
+        for modality, shape in zip(MEDIA, species["shapes"], strict=True):
             stop = start + int(np.prod(shape))
             segments.append(Segment(modality, ids[start:stop].reshape(shape)))
             start = stop

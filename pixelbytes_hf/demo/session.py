@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from ..generation.layout import Audio, Image, Layout
 from ..runs.run_folder import CRY_NAME, Run, write_media
-from ..tokens.grid import MODALITIES, Ids
+from ..tokens.grid import MEDIA, Ids
 from .inputs import ReadInput, VisitorError, read_cry, read_drawing, read_sentence
 from .limits import MAX_GENERATING
 from .partial_records import find_pixel, pixel_probabilities
@@ -49,7 +49,7 @@ class Session:
         self.segments: dict[str, Any] = {}  # in the order of training; of a medium that occurs twice, the first
         for segment in run.layout.segments:
             self.segments.setdefault(segment.modality, segment)
-        self.media: list[str] = [name for name in MODALITIES if name in self.segments]
+        self.media: list[str] = [name for name in MEDIA if name in self.segments]
 
     def examples(self) -> list[str]:
         """Return some sentences of the model's own, none if it writes none; always the same."""

@@ -18,7 +18,7 @@ from .vocabulary import Vocabulary
 
 NO_END = "no end mark"
 # one letter for each of `vocabulary.KINDS`: text, pixel, level, row end, segment end, special
-_LETTERS = np.frombuffer(b"TPLRES", np.uint8)
+_LETTERS = np.frombuffer(b"TPLRESSSS", np.uint8)
 _MEDIA = rb"P++(?:[RE]P++)*+[RE]?|L++R*+E?|"
 # where layout has ids of its own, a mark ends a text and other ids stand alone; elsewhere all but media is text
 _SEGMENT_WITH_SPECIALS = re.compile(_MEDIA + rb"T++E?|.")

@@ -9,33 +9,38 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .grid import LEVEL, PIXEL, ROW_END, SEGMENT_END, TEXT, Shape
+from .grid import Shape
+from .modalities import KINDS, ROW_END, SEGMENT_END, TRAITS
 
 Mask = NDArray[np.bool_]
-_KIND_OF_MODALITY = {"text": TEXT, "image": PIXEL, "audio": LEVEL}
 
 
 class Places(NamedTuple):
     """What the shapes of a record tell about its positions.
 
     Attributes:
-        kinds: Index into `KINDS` of the id at each position, (L,).
+        slots: What the id at each position must be, `Vocabulary.slot_of_id` of it, (L,).
         segments: Which segment each belongs to, (L,).
         frames: Frame or sample within the segment, (L,).
         rows: Row within the frame, (L,).
         columns: Column or channel within the row, (L,).
     """
 
-    kinds: NDArray[np.int64]
+    slots: NDArray[np.int64]
     segments: NDArray[np.int64]
     frames: NDArray[np.int64]
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
 
     @property
+    def kinds(self) -> NDArray[np.int64]:
+        """Index into `KINDS` of the id at each position, (L,)."""
+        return self.slots % len(KINDS)
+
+    @property
     def is_separator(self) -> Mask:
         """Whether a separator stands at each position, (L,)."""
-        return np.isin(self.kinds, (ROW_END, SEGMENT_END))
+        return np.isin(self.slots, (ROW_END, SEGMENT_END))
 
 
 def locate_places(shapes: Sequence[Shape]) -> Places:
@@ -52,16 +57,9 @@ def locate_places(shapes: Sequence[Shape]) -> Places:
         raise ValueError("shapes must not be empty: a record has at least one segment")
     columns = []
     for number, shape in enumerate(shapes):
+        traits = TRAITS[shape.modality]
+        data = traits.data_shape(shape[1:])
+        slots = traits.enclose(np.broadcast_to(traits.slots(data[2]), data))
         frame, row, column = np.indices(shape[1:]).reshape(3, -1)
-        kind = np.full(shape.size, _KIND_OF_MODALITY[shape.modality])
-        is_last_column = column == shape.columns - 1
-        if shape.modality == "audio":
-            kind[frame == shape.frames - 1] = ROW_END
-            kind[-1] = SEGMENT_END
-        elif shape.modality == "image":
-            kind[is_last_column] = ROW_END
-            kind[is_last_column & (row == shape.rows - 1)] = SEGMENT_END
-        else:
-            kind[-1] = SEGMENT_END
-        columns.append((kind, np.full(shape.size, number), frame, row, column))
+        columns.append((slots.reshape(-1), np.full(shape.size, number), frame, row, column))
     return Places(*(np.concatenate(column) for column in zip(*columns, strict=True)))

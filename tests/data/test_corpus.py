@@ -28,7 +28,7 @@ def test_a_corpus_is_read_back_equal(folder, paper):
     [
         ("ids", np.array([40, 41, 151, 2, 43, 2], np.uint8), "ids must be in 0..150, got 151"),
         ("ids", np.array([40, 41], np.uint8), "segments hold 6 positions, ids 2"),
-        ("segments", np.array([[9, 1, 1, 4], [0, 1, 1, 2]], np.int32), "modalities in 0..2"),
+        ("segments", np.array([[9, 1, 1, 4], [0, 1, 1, 2]], np.int32), "modalities in 0..5"),
         ("segments", np.array([[0, -1, -1, 4], [0, 1, 1, 2]], np.int32), "extents of at least 1"),
         ("segments", np.zeros((2, 3), np.int32), r"must be \(S, 4\) integers"),
         ("first_segments", np.array([], np.int64), "first_segments must go from 0 to 2"),

@@ -19,7 +19,7 @@ from pixelbytes_hf.evaluation.baselines import (
     static_baselines,
     witten_bell,
 )
-from pixelbytes_hf.tokens.grid import MODALITIES, Shape, audio_segment, flatten, image_segment, text_segment
+from pixelbytes_hf.tokens.grid import MEDIA, Shape, audio_segment, flatten, image_segment, text_segment
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 
@@ -63,7 +63,7 @@ class R1Corpus(FakeCorpus):
     def __init__(self, folder, split, vocabulary):
         arrays = np.load(folder / "tokens.npz")
         species = json.loads((folder / "tokens.json").read_text())["splits"][split]
-        shapes = [tuple(Shape(m, *s) for m, s in zip(MODALITIES, one["shapes"], strict=True)) for one in species]
+        shapes = [tuple(Shape(m, *s) for m, s in zip(MEDIA, one["shapes"], strict=True)) for one in species]
         super().__init__([(arrays[f"{split}_{o['id']}"], s) for o, s in zip(species, shapes, strict=True)], vocabulary)
 
 
@@ -147,7 +147,7 @@ def test_copy_weight_makes_the_training_tokens_likeliest(rows):
     assert 0.3 < copy._weights[1] < 1.0
     fitted = copy._weights
     for change in (-1e-3, 1e-3):
-        copy._weights = fitted + np.array([0.0, change, 0.0])
+        copy._weights = fitted + change * np.eye(len(fitted))[1]
         assert copy.predict(train).nats.sum() > best
 
 

@@ -21,7 +21,7 @@ from ...pretrained.json_files import read_object, reading
 from ...pretrained.remote_code import is_copy
 from ...tokens.checks import check_mapping
 from ...tokens.contexts import ContextRule, context_rule
-from ...tokens.grid import MODALITIES, Modality, Segment
+from ...tokens.grid import MEDIA, Modality, Segment
 from ...tokens.level_codec import Scaling
 from ...tokens.parsing import NO_END
 from ...tokens.record import AudioInput, DecodedRecord, ImageInput, RecordCodec, SegmentInfo, check_order
@@ -80,7 +80,7 @@ class ActionPixelBytesTokenizer(PreTrainedTokenizer):
         slicing: Mapping[str, int | Sequence[int]] | None = None,
         errors: TextErrors = "replace",
         *,
-        order: Sequence[Modality] = MODALITIES,
+        order: Sequence[Modality] = MEDIA,
         scaling: Scaling = "min-max",
         sampling_rate_hz: int | None = None,
         context_size: int | None = None,
