@@ -16,6 +16,9 @@ from wrapt import register_post_import_hook
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .codecs.configuration_codecs import PixelBytesAudioCodecConfig, PixelBytesVideoCodecConfig
+    from .codecs.modeling_audio_codec import PixelBytesAudioCodec
+    from .codecs.modeling_video_codec import PixelBytesVideoCodec
     from .data.batches import WindowCollator
     from .data.corpus import TokenCorpus
     from .data.tokenize_dataset import tokenize_dataset
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
 
 _FAMILY = "models.pixelbytes"
 _NAMES = {
+    "codecs.configuration_codecs": ("PixelBytesAudioCodecConfig", "PixelBytesVideoCodecConfig"),
+    "codecs.modeling_audio_codec": ("PixelBytesAudioCodec",),
+    "codecs.modeling_video_codec": ("PixelBytesVideoCodec",),
     "data.batches": ("WindowCollator",),
     "data.corpus": ("TokenCorpus",),
     "data.tokenize_dataset": ("tokenize_dataset",),
@@ -63,9 +69,12 @@ _NAMES = {
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 _REGISTERED_BY = (
     ("transformers.models.auto.configuration_auto", f"{_FAMILY}.configuration_pixelbytes"),
+    ("transformers.models.auto.configuration_auto", "codecs.configuration_codecs"),
     # not before that module is whole: what imports it first may import transformers' from within
     (f"{__name__}.{_FAMILY}.configuration_pixelbytes", f"{_FAMILY}.configuration_first"),
     ("transformers.models.auto.modeling_auto", f"{_FAMILY}.modeling_pixelbytes"),
+    ("transformers.models.auto.modeling_auto", "codecs.modeling_video_codec"),
+    ("transformers.models.auto.modeling_auto", "codecs.modeling_audio_codec"),
     ("transformers.models.auto.processing_auto", f"{_FAMILY}.processing_pixelbytes"),
     ("transformers.models.auto.tokenization_auto", f"{_FAMILY}.tokenization_pixelbytes"),
     (f"{__name__}.{_FAMILY}.tokenization_pixelbytes", f"{_FAMILY}.tokenization_first"),

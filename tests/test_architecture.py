@@ -7,19 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from pixelbytes_hf.codecs.codec_code import codec_homes
 from pixelbytes_hf.models.pixelbytes.family_code import family_homes
 from pixelbytes_hf.pretrained.exported_code import find_modules
 
 PACKAGE = Path(__file__).parents[1] / "pixelbytes_hf"
 # a room imports from itself and from rooms left of the bar before it
 RULE = """
-pretrained, media | tokens | mixers, objectives, hub, control | generation | models | data | runs
+pretrained, media | tokens | codecs, mixers, objectives, hub, control | generation | models | data | runs
 | training, evaluation | compare, publishing, demo | cli
 """
 FLOOR_OF_ROOM = {room.strip(): floor for floor, rooms in enumerate(RULE.split("|")) for room in rooms.split(",")}
 ALLOWED_TO_TRAVEL = {"torch", "numpy", "PIL", "transformers", "huggingface_hub"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" and path.parent != PACKAGE)
-TRAVELLING = sorted(find_modules(family_homes()).values())
+TRAVELLING = sorted(find_modules([*family_homes(), *codec_homes()]).values())
 MOST_MODULES = 16
 MOST_LINES = 400
 

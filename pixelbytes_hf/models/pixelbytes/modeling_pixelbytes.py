@@ -10,7 +10,7 @@ Shapes: B batch, L positions, N cells, V vocabulary, D width of the mixer's outp
 Source: `aPxBySequenceModel`, pixelbytes/model.py of fabienfrfr/PixelBytes@7646d6a; same weights, same logits.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModel, AutoModelForCausalLM
 from transformers import initialization as init
 from transformers.cache_utils import Cache
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
@@ -33,6 +33,7 @@ from ...mixers.state_caches import build_cache
 from ...objectives.objectives import build_objective
 from ...pretrained.remote_code import is_copy
 from ...pretrained.transformers_versions import STATE_NAMES, check_state, state_of, take_state
+from ...pretrained.whole_weights import WholeWeightsModel
 from .configuration_pixelbytes import PixelBytesConfig
 from .embeddings import ProjectedWindow, build_join
 from .legacy_checkpoint import LEGACY_WEIGHT_NAMES
@@ -52,7 +53,7 @@ class PixelBytesOutput(CausalLMOutputWithPast):
     """
 
 
-class PixelBytesPreTrainedModel(PreTrainedModel):
+class PixelBytesPreTrainedModel(WholeWeightsModel):
     """Loading, saving and initialisation that both models share."""
 
     config_class = PixelBytesConfig
@@ -73,24 +74,11 @@ class PixelBytesPreTrainedModel(PreTrainedModel):
             ValueError: If a weight is missing or has another shape than the configuration says.
         """
         kwargs.setdefault("key_mapping", {**LEGACY_WEIGHT_NAMES, **FIRST_WEIGHT_NAMES})
-        try:
-            loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
-        except RuntimeError as error:  # of transformers' report on shapes, which follows our refusal and names none
-            raise error.__context__ or error from None
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         # otherwise saving would bring the old names back, beside a configuration of ours
         model._weight_conversions = None
         return loaded
-
-    def _move_missing_keys_from_meta_to_device(self, missing_keys: Iterable[str], *args: Any, **kwargs: Any) -> None:
-        # transformers would draw these at random; here, before it makes room for what a configuration may only claim
-        if missing := sorted(set(missing_keys) - self.all_tied_weights_keys.keys()):
-            shown = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
-            raise ValueError(
-                f"the weights in {self.name_or_path!r} must be those of its configuration: missing, or of another "
-                f"shape, are {shown}"
-            )
-        super()._move_missing_keys_from_meta_to_device(missing_keys, *args, **kwargs)
 
     def _init_weights(self, module: nn.Module) -> None:
         initialise_as_torch(module)
