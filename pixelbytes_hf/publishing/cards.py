@@ -7,7 +7,6 @@ outside inert.
 import json
 import re
 from dataclasses import asdict
-from importlib.resources import files
 from typing import Any
 
 from ..evaluation.tables import TABLE_KINDS, align_table
@@ -31,16 +30,11 @@ def render_model_card(facts: CardFacts) -> str:
         ValueError: If a value that the card shows is missing, or the metadata cannot be read.
     """
     from huggingface_hub import ModelCard
-    from jinja2 import Environment, StrictUndefined, TemplateError
+    from jinja2 import TemplateError
 
-    # the output is Markdown, in which HTML's escapes would show
-    environment = Environment(undefined=StrictUndefined, finalize=_present, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"md": inert, "code": _code, "json": json.dumps, "number": _number, "share": _share}
-    environment.filters["filled"] = _filled
-    template = (files(__package__) / TEMPLATE_NAME).read_text(encoding="utf-8")
     try:
         with reading("facts"):
-            rendered, metadata = environment.from_string(template).render(asdict(facts)), _metadata(facts)
+            rendered, metadata = render_template(TEMPLATE_NAME, **asdict(facts)), _metadata(facts)
     except TemplateError as error:
         raise ValueError(f"the card lacks a fact: {error}") from error
     lines = [line.rstrip() for line in rendered.strip().splitlines()]
@@ -48,6 +42,19 @@ def render_model_card(facts: CardFacts) -> str:
     text = f"---\n{metadata}\n---\n\n{_TABLE.sub(_align, body)}\n"
     ModelCard(text, ignore_metadata_errors=False)
     return text
+
+
+def render_template(template_name: str, /, **facts: Any) -> str:
+    """Return a template of this room with facts in it; raises jinja2's TemplateError where one is absent."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # no escapes of HTML, which Markdown would show
+    blanks: Json = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
+    loader = PackageLoader(str(__package__), ".")
+    environment = Environment(loader=loader, undefined=StrictUndefined, finalize=_present, **blanks)
+    environment.filters |= {"md": inert, "code": _code, "json": json.dumps, "number": _number, "share": _share}
+    environment.filters["filled"] = _filled
+    return environment.get_template(template_name).render(facts)
 
 
 def inert(text: str) -> str:

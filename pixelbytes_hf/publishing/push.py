@@ -18,7 +18,7 @@ from ..models.pixelbytes.family_code import write_family_code
 from ..runs.files import write_json
 from ..runs.run_folder import Run
 from .card_facts import CardFacts, gather_facts
-from .cards import render_model_card
+from .cards import render_model_card, render_template
 from .export import check_travels, write_checkpoint
 from .records import read_records
 from .samples import make_samples
@@ -26,31 +26,6 @@ from .samples import make_samples
 CARD_NAME, FACTS_NAME, SAMPLES_NAME = "README.md", "card.json", "samples"
 _OURS_TO_SHOW = ("procedural", "control")  # origins of a corpus whose media came from our own code
 _SUBFOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
-_INDEX = """\
----
-library_name: transformers
-tags:
-- pixelbytes
----
-# {title}
-
-Models of pixelbytes_hf. Each has a folder with its card, figures and licence; the code that loads them is the same for
-all and stands beside the folders.
-
-{rows}
-
-Name the folder to load one. `trust_remote_code` is needed where the package is not installed: this code then runs on
-your machine, so read it first.
-
-```python
-from transformers import AutoModelForCausalLM, AutoProcessor, AutoTokenizer
-
-place = {{"pretrained_model_name_or_path": "{repo_id}", "subfolder": "{example}"}}
-model = AutoModelForCausalLM.from_pretrained(**place, trust_remote_code=True)
-tokenizer = AutoTokenizer.from_pretrained(**place, trust_remote_code=True)
-processor = AutoProcessor.from_pretrained(**place, trust_remote_code=True)
-```
-"""
 
 
 def publish_run(
@@ -89,29 +64,14 @@ def publish_run(
     """
     with TemporaryDirectory(prefix="pixelbytes_push_") as name:
         folder = Path(name)
-        assemble(
-            run_folder,
-            folder,
-            repo_id=repo_id,
-            subfolder=subfolder,
-            dataset=dataset,
-            with_samples=with_samples,
-            seed=seed,
-            **card,
-        )
+        card |= {"subfolder": subfolder, "dataset": dataset, "with_samples": with_samples, "seed": seed}
+        assemble(run_folder, folder, repo_id=repo_id, **card)
         if subfolder is not None:
             there = remote_files(repo_id, "model", revision=revision, token=token)
             _write_index(folder, repo_id, [*there, *list_plain_files(folder)])
-        return publish_folder(
-            folder,
-            repo_id,
-            repo_type="model",
-            private=private,
-            revision=revision,
-            message=f"Publish {subfolder or Path(run_folder).resolve().name}",
-            token=token,
-            show=show,
-        )
+        to: dict[str, Any] = {"repo_type": "model", "private": private, "revision": revision}
+        message = f"Publish {subfolder or Path(run_folder).resolve().name}"
+        return publish_folder(folder, repo_id, message=message, token=token, show=show, **to)
 
 
 def assemble(
@@ -152,14 +112,8 @@ def assemble(
         raise ValueError("samples begin from a corpus' test records: expected dataset, or with_samples=False")
     run, root = Run.load(run_folder, follow_links=False), Path(folder)
     check_travels(run.model.config.mixer_config)
-    facts = gather_facts(
-        run_folder,
-        name=(subfolder or repo_id).rpartition("/")[2],
-        repo_id=repo_id,
-        subfolder=subfolder,
-        dataset=dataset,
-        **card,
-    )
+    name = (subfolder or repo_id).rpartition("/")[2]
+    facts = gather_facts(run_folder, name=name, repo_id=repo_id, subfolder=subfolder, dataset=dataset, **card)
     target = root if subfolder is None else root / subfolder
     write_family_code(root)
     write_checkpoint(run, target)
@@ -178,13 +132,8 @@ def _add_samples(run: Run, dataset: str, target: Path, facts: CardFacts, seed: i
     """Write the samples and return their captions by path."""
     from datasets import load_dataset
 
-    captions = make_samples(
-        run,
-        load_dataset(dataset, split="test"),
-        target / SAMPLES_NAME,
-        seed=seed,
-        shows_real=facts.dataset["origin"] in _OURS_TO_SHOW,
-    )
+    rows, is_ours = load_dataset(dataset, split="test"), facts.dataset["origin"] in _OURS_TO_SHOW
+    captions = make_samples(run, rows, target / SAMPLES_NAME, seed=seed, shows_real=is_ours)
     return {f"{SAMPLES_NAME}/{name}": caption for name, caption in captions.items()}
 
 
@@ -207,5 +156,4 @@ def _write_index(folder: Path, repo_id: str, files: Iterable[str]) -> None:
 
 def render_index(repo_id: str, subfolders: Sequence[str]) -> str:
     """Return the card of a repository whose checkpoints stand in subfolders."""
-    rows = "\n".join(f"- [`{name}`]({name}/{CARD_NAME})" for name in subfolders)
-    return _INDEX.format(title=repo_id.rpartition("/")[2], rows=rows, repo_id=repo_id, example=subfolders[0])
+    return render_template("index_card.md.jinja", repo_id=repo_id, subfolders=subfolders, card_name=CARD_NAME)
