@@ -17,15 +17,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ..runs.run_folder import Run
-from .inputs import (
-    VisitorError,
-    background_index,
-    blank_drawing,
-    longest_cry_seconds,
-    read_cry,
-    read_picture,
-    sprite_size,
-)
+from .inputs import VisitorError, longest_cry_seconds, read_cry, read_picture, sprite_size
 from .limits import (
     MAX_FILE_AGE_SECONDS,
     MAX_GENERATING,
@@ -37,7 +29,7 @@ from .limits import (
 )
 from .session import FinishedRecord, Session
 from .streaming import MAX_SEED
-from .views import ASSETS, MEDIUM_NAMES, name_media, palette_of, read_asset
+from .views import ASSETS, MEDIUM_NAMES, editor_view, header_view, palette_of, read_asset
 
 DEFAULT_FRAMES, DEFAULT_SECONDS = 8, 0.5  # at most, unless a visitor asks for more
 TITLE = "PixelBytes"
@@ -58,9 +50,9 @@ class DemoPage:
         self.inputs: dict[str, Any] = {}  # by parameter of `Session.generate`
         self.outputs: dict[str, Any] = {}  # by key of what it yields
         self.stops: WeakValueDictionary[str | None, Event] = WeakValueDictionary()  # of visits with a generation
-        files_kept = (MAX_FILE_AGE_SECONDS, MAX_FILE_AGE_SECONDS)  # how often it is looked, and how old they may be
+        files_kept = (MAX_FILE_AGE_SECONDS,) * 2  # how often it is looked, and how old they may be
         with gr.Blocks(title=title, analytics_enabled=False, delete_cache=files_kept) as self.blocks:
-            self._build_header(title)
+            _html("header", title=title, **header_view(run))
             with gr.Row(elem_id="pb-main"):
                 with gr.Column(scale=5, min_width=320):
                     self._build_prompt()
@@ -78,10 +70,8 @@ class DemoPage:
         """
         is_local = (options.get("server_name") or LOCALHOST_NAME) in LOOPBACK_NAMES and not options.get("share")
         hosts = LOOPBACK_NAMES if is_local else ["*"]
-        theme = gr.themes.Base(
-            primary_hue="red", neutral_hue="slate", radius_size="sm", font=["system-ui", "sans-serif"],
-            font_mono=["ui-monospace", "monospace"],
-        )  # fmt: skip
+        fonts: dict[str, Any] = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+        theme = gr.themes.Base(primary_hue="red", neutral_hue="slate", radius_size="sm", **fonts)
         ours = {
             "app_kwargs": {"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)]},
             "css_paths": ASSETS / "page.css",
@@ -95,24 +85,11 @@ class DemoPage:
         }
         return self.blocks.launch(**ours | options)
 
-    def _build_header(self, title: str) -> None:
-        num_parameters = sum(weights.numel() for weights in self.run.model.parameters())
-        gr.HTML(
-            html_template=read_asset("header.html"),
-            title=title,
-            millions=f"{num_parameters / 1e6:.1f}",
-            media=name_media(self.run),
-            vocab_size=self.run.model.config.vocab_size,
-            palette=palette_of(self.run),
-        )
-
     def _build_prompt(self) -> None:
         media = self.session.media
         first = media[: len(media) > 1]  # of a run of one medium, there is nothing to begin from
-        self.inputs["begin"] = gr.CheckboxGroup(
-            [(MEDIUM_NAMES[name], name) for name in media], value=first, label="Begin with",
-            info="Nothing chosen: the model makes up everything.",
-        )  # fmt: skip
+        choices, info = _choices(media), "Nothing chosen: the model makes up everything."
+        self.inputs["begin"] = gr.CheckboxGroup(choices, value=first, label="Begin with", info=info)
         self.groups = {name: gr.Column(visible=name in first, elem_id=f"pb-{name}") for name in MEDIUM_NAMES}
         with self.groups["text"]:
             self._build_sentence()
@@ -122,7 +99,7 @@ class DemoPage:
             self.inputs["sound"] = gr.Audio(
                 sources=["upload", "microphone"], type="filepath", label="Cry to begin with", buttons=[]
             )
-            self.sound_note = gr.HTML(html_template=read_asset("status.html"))
+            self.sound_note = _html("status")
 
     def _build_sentence(self) -> None:
         examples = self.session.examples()
@@ -134,23 +111,12 @@ class DemoPage:
             gr.Examples([[text] for text in examples], self.inputs["text"], api_visibility="private")
 
     def _build_editor(self) -> None:
-        palette, background = palette_of(self.run), background_index(self.run)
-        blank, height = blank_drawing(self.run), sprite_size(self.run)[0]
-        self.inputs["drawing"] = gr.HTML(
-            blank,
-            html_template=read_asset("editor.html"),
-            js_on_load=read_asset("editor.js"),
-            elem_id="pb-editor",
-            palette=palette,
-            blank=blank,
-            ink=next(index for index, colour in enumerate(palette) if colour and index != background),
-        )
+        view, height = editor_view(self.run), sprite_size(self.run)[0]
+        self.inputs["drawing"] = _html("editor", view["blank"], elem_id="pb-editor", **view)
         self.upload = gr.UploadButton("Upload a picture", size="sm", file_types=["image"], elem_id="pb-upload")
-        self.picture_note = gr.HTML(html_template=read_asset("status.html"))
-        self.inputs["continues"] = gr.Checkbox(
-            label="Let the model finish it", info="It keeps the upper rows of the first frame.",
-            visible=self.run.model.objective.decoding != "parallel",
-        )  # fmt: skip
+        self.picture_note = _html("status")
+        can, info = self.run.model.objective.decoding != "parallel", "It keeps the upper rows of the first frame."
+        self.inputs["continues"] = gr.Checkbox(label="Let the model finish it", info=info, visible=can)
         self.inputs["rows_kept"] = gr.Slider(
             1, max(2, height - 1), max(1, height // 2), step=1, precision=0, label="Rows to keep", visible=False
         )
@@ -158,8 +124,7 @@ class DemoPage:
     def _build_settings(self) -> None:
         media = self.session.media
         rest = media[len(media) > 1 :]
-        choices = [(MEDIUM_NAMES[name], name) for name in rest]
-        self.inputs["make"] = gr.CheckboxGroup(choices, value=rest, label="Make")
+        self.inputs["make"] = gr.CheckboxGroup(_choices(rest), value=rest, label="Make")
         with gr.Row():
             self.start = gr.Button("Make it", variant="primary", scale=3, min_width=120, elem_id="pb-go")
             self.stop = gr.Button("Stop", scale=1, min_width=80, elem_id="pb-stop")
@@ -186,16 +151,13 @@ class DemoPage:
 
     def _build_result(self) -> None:
         self.outputs |= {
-            "status": gr.HTML("Ready.", html_template=read_asset("status.html"), elem_id="pb-status"),
-            "stage": gr.HTML(
-                html_template=read_asset("stage.html"), js_on_load=read_asset("stage.js"), elem_id="pb-stage",
-                palette=palette_of(self.run),
-            ),
-            "colours": gr.HTML(html_template=read_asset("colours.html")),
+            "status": _html("status", "Ready.", elem_id="pb-status"),
+            "stage": _html("stage", elem_id="pb-stage", palette=palette_of(self.run)),
+            "colours": _html("colours"),
             "player": gr.Audio(label="Cry", interactive=False, visible=False, elem_id="pb-player", buttons=[]),
             "files": gr.File(label="Files", interactive=False, visible=False, elem_id="pb-files"),
             "record": gr.State(),
-        }  # fmt: skip
+        }
 
     def _connect(self) -> None:
         inputs, outputs = self.inputs, self.outputs
@@ -205,17 +167,10 @@ class DemoPage:
         self.another.click(self.session.write_sentence, None, inputs["text"], **QUIET)
         self.upload.upload(self._read_picture, self.upload, [inputs["drawing"], self.picture_note], **QUIET)
         inputs["sound"].change(self._read_sound, inputs["sound"], self.sound_note, **QUIET)
-        gr.on(
-            [self.start.click, inputs["text"].submit],
-            self._generate,
-            inputs_kwargs=inputs,
-            outputs=list(outputs.values()),
-            show_progress="minimal",
-            show_progress_on=outputs["status"],
-            concurrency_limit=MAX_STREAMING,
-            trigger_mode="once",
-            api_visibility="private",
-        )
+        begin = [self.start.click, inputs["text"].submit]
+        bounds = {"concurrency_limit": MAX_STREAMING, "trigger_mode": "once", "api_visibility": "private"}
+        progress = {"show_progress": "minimal", "show_progress_on": outputs["status"]}
+        gr.on(begin, self._generate, inputs_kwargs=inputs, outputs=[*outputs.values()], **bounds, **progress)
         # not gradio's own way to cancel, which may drop what is shown last: the generation ends, and says so
         self.stop.click(self._stop, None, None, queue=False, **QUIET)
         outputs["stage"].pixel(self._look_up, outputs["record"], outputs["colours"], **QUIET)
@@ -225,8 +180,7 @@ class DemoPage:
         rest = [name for name in self.session.media if name not in begin or (name == "image" and continues)]
         groups = [gr.update(visible=name in begin) for name in self.groups]
         info = "" if rest else "Everything is given: untick something above, and it can be made."
-        choices = [(MEDIUM_NAMES[name], name) for name in rest]
-        return [*groups, gr.update(visible=continues), gr.update(choices=choices, value=rest, info=info)]
+        return [*groups, gr.update(visible=continues), gr.update(choices=_choices(rest), value=rest, info=info)]
 
     def _read_picture(self, path: str) -> tuple[str, str]:
         with _errors_shown():
@@ -251,6 +205,17 @@ class DemoPage:
     def _look_up(self, record: FinishedRecord | None, event: gr.EventData) -> dict[str, Any]:
         with _errors_shown():
             return self.session.look_up(record, frame=event.frame, row=event.row, column=event.column)
+
+
+def _html(name: str, value: str | None = None, **facts: Any) -> gr.HTML:
+    """Return the component of an asset: its template, its script if it has one, and the facts in both."""
+    if (ASSETS / f"{name}.js").is_file():
+        facts["js_on_load"] = read_asset(f"{name}.js")
+    return gr.HTML(value, html_template=read_asset(f"{name}.html"), **facts)
+
+
+def _choices(media: list[str]) -> list[tuple[str, str]]:
+    return [(MEDIUM_NAMES[name], name) for name in media]
 
 
 @contextmanager

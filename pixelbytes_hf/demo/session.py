@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from ..generation.layout import Audio, Image, Layout
 from ..runs.run_folder import CRY_NAME, Run, write_media
 from ..tokens.grid import MEDIA, Ids
-from .inputs import ReadInput, VisitorError, read_cry, read_drawing, read_sentence
+from .inputs import ReadInput, VisitorError, layout_of, read_cry, read_drawing, read_sentence
 from .limits import MAX_GENERATING
 from .partial_records import find_pixel, pixel_probabilities
 from .streaming import MAX_SEED, GenerationRequest, stream_tokens
@@ -46,9 +46,9 @@ class Session:
 
     def __init__(self, run: Run) -> None:
         self.run, self.executor = run, ThreadPoolExecutor(MAX_GENERATING, thread_name_prefix="demo")
-        self.segments: dict[str, Any] = {}  # in the order of training; of a medium that occurs twice, the first
-        for segment in run.layout.segments:
-            self.segments.setdefault(segment.modality, segment)
+        # in the order of training; of a medium that occurs twice, the first
+        names: list[str] = [segment.modality for segment in run.layout.segments]
+        self.segments = {name: layout_of(run, name) for name in names}
         self.media: list[str] = [name for name in MEDIA if name in self.segments]
 
     def examples(self) -> list[str]:

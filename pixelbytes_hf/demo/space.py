@@ -17,21 +17,12 @@ from ..runs.run_folder import Run
 from .views import name_media
 
 DISTRIBUTION = "pixelbytes-hf"
-TEMPLATE_NAME = "space.md.jinja"
+TEMPLATE_NAME, APP_NAME = "space.md.jinja", "app.py.jinja"
 # what the page never imports
 NOT_NEEDED = ("accelerate", "datasets", "jinja2", "matplotlib", "tqdm")
 RUN_NAME, SOURCES_NAME = "run", "pixelbytes_hf"
 # of a Space that is ours to replace; the first of one written before the package had rooms
 MARKS = frozenset([f"{SOURCES_NAME}/demo_page.py", f"{SOURCES_NAME}/demo/page.py"])
-APP = '''"""The demo page, served as a Space or by ``python app.py``."""
-
-from pathlib import Path
-
-from pixelbytes_hf.demo.page import open_page
-
-if __name__ == "__main__":
-    open_page(Path(__file__).parent / "run")
-'''
 
 
 def write_space(run_folder: str | Path, folder: str | Path, *, title: str = "PixelBytes") -> list[Path]:
@@ -57,7 +48,7 @@ def write_space(run_folder: str | Path, folder: str | Path, *, title: str = "Pix
     (target / "dataset_builder").mkdir(parents=True)
     run.save(target / RUN_NAME)
     _copy_sources(target)
-    (target / "app.py").write_text(APP, encoding="utf-8")
+    shutil.copyfile(Path(__file__).with_name(APP_NAME), target / "app.py")
     (target / "requirements.txt").write_text("\n".join(requirements()) + "\n", encoding="utf-8")
     (target / "README.md").write_text(render_card(run, title=title), encoding="utf-8")
     return sorted(path for path in target.rglob("*") if path.is_file())
@@ -107,9 +98,8 @@ def render_card(run: Run, *, title: str) -> str:
 
     template = (files(__package__) / TEMPLATE_NAME).read_text(encoding="utf-8")
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True)
-    num_parameters = sum(weights.numel() for weights in run.model.parameters())
-    facts = {"media": name_media(run), "num_parameters": num_parameters, "gradio_version": version("gradio")}
-    return environment.from_string(template).render(title=title, run=run, **facts)
+    facts = {"media": name_media(run), "num_parameters": run.model.num_parameters()}
+    return environment.from_string(template).render(title=title, run=run, gradio_version=version("gradio"), **facts)
 
 
 def _copy_sources(target: Path) -> None:

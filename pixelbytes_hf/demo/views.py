@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..runs.run_folder import Run
 from ..tokens.grid import Ids
 from ..tokens.media import DEFAULT_DURATION_MS
-from .inputs import layout_of, picture_data
+from .inputs import background_index, blank_drawing, layout_of, picture_data
 from .partial_records import decode_partial
 
 ASSETS = Path(__file__).parent / "assets"
@@ -36,6 +36,19 @@ def palette_of(run: Run) -> list[str | None]:
     tables = run.tokenizer.tables
     colours: list[str | None] = [f"#{red:02X}{green:02X}{blue:02X}" for red, green, blue in tables.colours]
     return [None, *colours] if tables.has_transparent else colours
+
+
+def header_view(run: Run) -> dict[str, Any]:
+    """Return what the top of the page says of a run."""
+    size, ids = f"{run.model.num_parameters() / 1e6:.1f}", run.model.config.vocab_size
+    return {"millions": size, "media": name_media(run), "vocab_size": ids, "palette": palette_of(run)}
+
+
+def editor_view(run: Run) -> dict[str, Any]:
+    """Return what the editor is given: the colours, an empty drawing, and the first colour that is seen on it."""
+    palette, background = palette_of(run), background_index(run)
+    ink = next(index for index, colour in enumerate(palette) if colour and index != background)
+    return {"palette": palette, "blank": blank_drawing(run), "ink": ink}
 
 
 def stage_view(run: Run, ids: Ids, *, num_frames: int = 0, busy: bool) -> dict[str, Any]:
