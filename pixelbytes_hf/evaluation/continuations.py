@@ -13,7 +13,7 @@ on from a record's end to its beginning.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +21,14 @@ from tqdm.auto import tqdm
 
 from ..data.corpus import Records, record_lengths
 from ..generation.canvas import ContextSource
+from ..generation.generation_arguments import check_context
 from ..generation.grammar import FreeGrammar
 from ..generation.segment_grammar import LegalIds
 from ..pretrained.sequence_model import evaluation_mode
 from ..tokens.contexts import WINDOW_CELLS, causal_window, context_rule
 from ..tokens.grid import Ids
 from ..tokens.six_cells import gather_window
-from .scored_model import ScoredModel
+from .scoring import ScoredModel
 from .similarity import histogram_cosine, ngram_overlap, paper_bleu, paper_cosine, paper_hamming, token_hamming
 
 PROMPT_LENGTH, SEED, BATCH_SIZE = 64, 0, 32  # tokens read; of the choice of windows; windows read together
@@ -103,13 +104,7 @@ def _check_model(model: ScoredModel, context: ContextSource) -> None:
             "model must predict the next token without reading it, "
             f"got {objective.name!r} on {config.mixer_config.model_type!r}"
         )
-    if context not in get_args(ContextSource):
-        raise ValueError(f"context must be one of {get_args(ContextSource)}, got {context!r}")
-    if context == "model" and objective.predicted_cells != config.context_size:
-        raise ValueError(
-            f"context must be 'exact' with an objective that predicts {objective.predicted_cells} of "
-            f"{config.context_size} cells, got 'model' with {objective.name!r}"
-        )
+    check_context(context, objective, config)
 
 
 def choose_places(corpus: Records, length: int, num_windows: int | None, seed: int) -> list[tuple[int, int]]:

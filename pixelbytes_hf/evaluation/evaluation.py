@@ -25,8 +25,7 @@ from ..runs.versions import describe_versions
 from .adaptive_ngram import AdaptiveNgram
 from .baselines import Baseline, CellCopyRule, static_baselines
 from .metrics import MatchedScore
-from .scored_model import ScoredModel
-from .scoring import Scorer, Step, WindowScorer, plan_steps
+from .scoring import ScoredModel, Scorer, Step, WindowScorer, plan_steps
 from .scoring_last_token import LastTokenScorer, plan_last_tokens
 from .scoring_masked import MaskedScorer
 

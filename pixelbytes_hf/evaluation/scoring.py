@@ -5,7 +5,7 @@ Shapes: B records or windows read together, L positions of a window, N context c
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -19,11 +19,25 @@ from ..data.corpus import Records, record_lengths
 from ..data.token_table import tabulate_window
 from ..objectives.corruption import Window
 from ..objectives.losses import score_tokens
+from ..objectives.objective import Objective
+from ..pretrained.sequence_model import SequenceModel
 from ..tokens.contexts import context_rule
 from ..tokens.stacking import stack_padded
 from ..tokens.vocabulary import IGNORE_INDEX
 from .metrics import MatchedScore, PaperTotals
-from .scored_model import ScoredModel
+
+
+class ScoredModel(SequenceModel, Protocol):
+    """A model whose tokens can be scored; `aPxBySequenceModel` is one."""
+
+    objective: Objective
+
+    @property
+    def likelihood(self) -> str:
+        """What the bits of its logits are: ``exact``, an ``upper bound``, or ``none``."""
+
+    def parameters(self) -> Any:
+        """Return the weights."""
 
 
 class Step(NamedTuple):

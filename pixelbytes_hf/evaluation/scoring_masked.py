@@ -25,8 +25,7 @@ from ..objectives.corruption import Moment, Window
 from ..objectives.losses import score_tokens
 from ..objectives.objectives import build_corruption
 from ..tokens.vocabulary import IGNORE_INDEX
-from .scored_model import ScoredModel
-from .scoring import Scorer, Step
+from .scoring import ScoredModel, Scorer, Step
 
 
 class MaskedScorer(Scorer):

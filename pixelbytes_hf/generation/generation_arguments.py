@@ -2,11 +2,12 @@
 
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from ..tokens.vocabulary import Vocabulary
+from .canvas import ContextSource
 from .layout import Layout, LayoutLike, as_layout
 
 
@@ -74,6 +75,23 @@ def choose_setting(name: str, *sources: Any) -> Any:
     """Return a setting of the first source that has it, a mapping or a configuration; None if none has."""
     values = (source.get(name) if isinstance(source, Mapping) else getattr(source, name, None) for source in sources)
     return next((value for value in values if value is not None), None)
+
+
+def check_context(context: str, objective: Any, config: Any) -> None:
+    """Make sure that contexts of new tokens can come from there; raises ValueError."""
+    if context not in get_args(ContextSource):
+        raise ValueError(f"context must be one of {get_args(ContextSource)}, got {context!r}")
+    if context == "model" and config.newest_cell != config.context_size - 1:
+        raise ValueError(
+            "context='model' needs rows whose last cell is the token read just before, got rows of "
+            f"{config.context_size} cells"
+        )
+    if context == "model" and objective.predicted_cells != config.context_size:
+        raise ValueError(
+            f"context must be 'exact' with an objective that predicts {objective.predicted_cells} of "
+            f"{config.context_size} cells: 'model' needs an objective that predicts {config.context_size} cells, got "
+            f"{objective.name!r}"
+        )
 
 
 def check_open(known: Sequence[int], layout: Layout, vocabulary: Vocabulary) -> None:

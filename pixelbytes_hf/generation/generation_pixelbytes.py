@@ -8,7 +8,7 @@ Shapes: B batch, L prompt positions, n new tokens, N cells.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from ..tokens.places import Mask
 from ..tokens.vocabulary import Vocabulary
 from .canvas import ContextSource, Prompt
 from .generation_arguments import (
+    check_context,
     check_open,
     choose_generator,
     choose_layouts,
@@ -189,25 +190,13 @@ class PixelBytesGenerationMixin(GenerationMixin):
             value = kwargs.pop(name, None)
             if value is not None and value is not False:
                 raise ValueError(f"generate() does not support {name}")
-        config, objective = self.config, self.objective
-        if context not in get_args(ContextSource):
-            raise ValueError(f"context must be one of {get_args(ContextSource)}, got {context!r}")
-        if context == "model" and config.newest_cell != config.context_size - 1:
-            raise ValueError(
-                "context='model' needs rows whose last cell is the token read just before, got rows of "
-                f"{config.context_size} cells"
-            )
-        if context == "model" and objective.predicted_cells != config.context_size:
-            raise ValueError(
-                f"context='model' needs an objective that predicts {config.context_size} cells, got "
-                f"{objective.name!r}, which predicts {objective.predicted_cells}"
-            )
-        reads_anew = objective.windows == "last token"
+        check_context(context, self.objective, self.config)
+        reads_anew = self.objective.windows == "last token"
         if reads_anew and STATE_NAME in kwargs:
             raise ValueError(
-                f"past_key_values must be None with the objective {objective.name!r}, which reads its window anew"
+                f"past_key_values must be None with the objective {self.objective.name!r}, which reads its window anew"
             )
-        if config.sees_future and not reads_anew:
+        if self.config.sees_future and not reads_anew:
             raise ValueError("a bidirectional model cannot generate: it was trained to read the tokens it predicts")
 
     def _prepare_cache_for_generation(

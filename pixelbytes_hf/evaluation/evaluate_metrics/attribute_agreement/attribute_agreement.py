@@ -5,6 +5,7 @@ Load it with
 no network is needed. One import per line, as `evaluate` reads them with a regular expression.
 """
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,23 +15,14 @@ import numpy as np
 
 from dataset_builder.agreement import attribute_agreement
 
-_DESCRIPTION = """\
-For every attribute of the embedded corpus' creatures, the fraction of records whose sprite (colour, size, shape, pose)
-or cry (element, pitch) shows what the sentence says; in [0, 1], higher is better. What is missing or cannot be told
-counts as disagreement. Compare with real records (the ceiling) and with shuffled sentences (the floor).
-"""
-_INPUTS = """\
-Args:
-    predictions: of each record a dictionary of `frames` (T, H, W, 3) in 0..255, `sound` (C, N) and `sampling_rate` in
-        Hz; None where there is none.
-    references: the sentences.
-Returns:
-    colour, size, shape, pose, element, pitch: fractions of the attributes that frames or sounds were given for.
-"""
-
 
 class AttributeAgreement(evaluate.Metric):  # type: ignore[misc]  # evaluate comes without types
-    """Agreement of sprites and cries with sentences."""
+    """For every attribute, the fraction of records whose sprite or cry shows what the sentence says.
+
+    The attributes are those of the embedded corpus' creatures: colour, size, shape and pose of sprites, element and
+    pitch of cries. In [0, 1], higher is better. What is missing or cannot be told counts as disagreement. Compare with
+    real records (the ceiling) and with shuffled sentences (the floor).
+    """
 
     def _info(self) -> evaluate.MetricInfo:
         frames = datasets.Value("uint8")
@@ -38,12 +30,9 @@ class AttributeAgreement(evaluate.Metric):  # type: ignore[misc]  # evaluate com
             frames = datasets.Sequence(frames)
         sound = datasets.Sequence(datasets.Sequence(datasets.Value("float32")))
         media = {"frames": frames, "sound": sound, "sampling_rate": datasets.Value("int64")}
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation="",
-            inputs_description=_INPUTS,
-            features=datasets.Features({"predictions": media, "references": datasets.Value("string")}),
-        )
+        about, inputs = inspect.getdoc(type(self)), inspect.getdoc(self._compute)
+        features = datasets.Features({"predictions": media, "references": datasets.Value("string")})
+        return evaluate.MetricInfo(description=about, citation="", inputs_description=inputs, features=features)
 
     def add(self, *, prediction: Any = None, reference: str | None = None, **kwargs: Any) -> None:
         """Add a record."""
@@ -55,6 +44,16 @@ class AttributeAgreement(evaluate.Metric):  # type: ignore[misc]  # evaluate com
         super().add_batch(predictions=plain, references=references, **kwargs)
 
     def _compute(self, predictions: Sequence[Any], references: Sequence[str]) -> dict[str, float]:
+        """Return the fraction of every attribute that frames or sounds were given for.
+
+        Args:
+            predictions: of each record a dictionary of `frames` (T, H, W, 3) in 0..255, `sound` (C, N) and
+                `sampling_rate` in Hz; None where there is none.
+            references: the sentences.
+
+        Returns:
+            colour, size, shape, pose, element, pitch: fractions, of those that frames or sounds were given for.
+        """
         frames = [_array(media["frames"], np.uint8) for media in predictions]
         sounds = [_array(media["sound"], np.float32) for media in predictions]
         rates = [media["sampling_rate"] for media in predictions]

@@ -5,6 +5,7 @@ Load it with
 no network is needed. One import per line, as `evaluate` reads them with a regular expression.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,19 +16,6 @@ import numpy as np
 from pixelbytes_hf.evaluation.metrics import Totals
 from pixelbytes_hf.tokens.vocabulary import KINDS, Vocabulary
 
-_DESCRIPTION = """\
-Minus the binary logarithm of the probability that a model gave to each token of a record, averaged over tokens. Each
-token counts once, whatever the objective. Lower is better; a uniform guess among V ids takes log2(V). Not for models
-that read their targets, nor for probabilities of context cells that were read before.
-"""
-_INPUTS = """\
-Args:
-    predictions: of each record, the natural logarithm of the probability given to each of its tokens.
-    references: of each record, its tokens' ids.
-    vocabulary: name of the vocabulary's preset, by default "paper", or its tables as `Vocabulary.to_dict` writes them.
-Returns:
-    matched_bits: over all tokens; matched_bits_<kind>: of each kind that occurs; num_tokens.
-"""
 _CITATION = """\
 @misc{furfaro2024pixelbytes,
   title = {PixelBytes: Catching Unified Representation for Multimodal Generation},
@@ -37,23 +25,32 @@ _CITATION = """\
 
 
 class MatchedBits(evaluate.Metric):  # type: ignore[misc]  # evaluate comes without types
-    """Bits per new token."""
+    """Minus the binary logarithm of the probability that a model gave to each token of a record, averaged over tokens.
+
+    Each token counts once, whatever the objective. Lower is better; a uniform guess among V ids takes log2(V). Not for
+    models that read their targets, nor for probabilities of context cells that were read before.
+    """
 
     def _info(self) -> evaluate.MetricInfo:
-        features = {
-            "predictions": datasets.Sequence(datasets.Value("float64")),
-            "references": datasets.Sequence(datasets.Value("int64")),
-        }
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation=_CITATION,
-            inputs_description=_INPUTS,
-            features=datasets.Features(features),
-        )
+        about, inputs = inspect.getdoc(type(self)), inspect.getdoc(self._compute)
+        nats, ids = (datasets.Sequence(datasets.Value(dtype)) for dtype in ("float64", "int64"))
+        features = datasets.Features({"predictions": nats, "references": ids})
+        return evaluate.MetricInfo(description=about, citation=_CITATION, inputs_description=inputs, features=features)
 
     def _compute(
         self, predictions: Sequence[Any], references: Sequence[Any], vocabulary: Any = "paper"
     ) -> dict[str, Any]:
+        """Return the mean over all tokens, and over those of each kind.
+
+        Args:
+            predictions: of each record, the natural logarithm of the probability given to each of its tokens.
+            references: of each record, its tokens' ids.
+            vocabulary: name of the vocabulary's preset, by default "paper", or its tables as `Vocabulary.to_dict`
+                writes them.
+
+        Returns:
+            matched_bits: over all tokens; matched_bits_<kind>: of each kind that occurs; num_tokens.
+        """
         if not len(references):
             raise ValueError("references must hold at least one record, got none")
         lengths = [(len(one), len(other)) for one, other in zip(predictions, references, strict=True)]
