@@ -21,7 +21,8 @@ slow: $(VENV)/installed-test
 
 # slow tests in virtual environments of their own, made from the package index; skipped where none is reached
 index: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m slow tests/dataset_builder/test_classic_script.py tests/publishing/test_wheel.py
+	$(BIN)/python -m pytest -m slow tests/dataset_builder/test_classic_script.py tests/publishing/test_wheel.py \
+	  tests/models/test_transformers_mixins.py
 
 # the default tests with the newest releases of what changes most, past the ranges of setup.cfg too: it says what the
 # next ranges need, and never fails

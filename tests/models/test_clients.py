@@ -94,7 +94,13 @@ def test_text_generation_shows_the_prompt_once_and_what_follows(tokenizer, skip)
 
 def test_tokenizer_takes_what_transformers_passes_and_refuses_what_it_has_not(tokenizer):
     plain = tokenizer(text="hi")
-    for name in ("return_token_type_ids", "return_length", "return_special_tokens_mask", "return_offsets_mapping"):
+    for name in (
+        "return_token_type_ids",
+        "return_length",
+        "return_special_tokens_mask",
+        "return_offsets_mapping",
+        "sanitize_control_tokens",
+    ):
         assert tokenizer(text="hi", **{name: False}) == tokenizer(text="hi", **{name: None}) == plain
         with pytest.raises(ValueError, match=f"{name} must be None or False"):
             tokenizer(text="hi", **{name: True})

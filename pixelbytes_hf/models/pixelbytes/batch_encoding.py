@@ -18,7 +18,7 @@ Example = dict[str, Any]
 # what transformers' tokenizers can be asked for, and this one has nothing to answer
 _IDLE_OPTIONS = {
     *("is_split_into_words", "return_length", "return_offsets_mapping", "return_overflowing_tokens"),
-    *("return_special_tokens_mask", "return_token_type_ids", "stride", "verbose"),
+    *("return_special_tokens_mask", "return_token_type_ids", "sanitize_control_tokens", "stride", "verbose"),
 }
 
 
