@@ -15,8 +15,9 @@ from transformers.utils import ModelOutput
 
 from ..pretrained.whole_weights import WholeWeightsModel
 from .configuration_codecs import PixelBytesCodecConfig
-from .quantiser import Quantised
-from .quantisers import find_quantiser
+from .quantisers.quantiser import Quantised
+from .quantisers.quantisers import find_quantiser
+from .segment_codec import SegmentCodec
 
 # what a configuration file holds beside the codec's own settings
 _NOT_OF_THE_CODEC = ("_name_or_path", "architectures", "auto_map", "dtype", "torch_dtype", "transformers_version")
@@ -45,7 +46,7 @@ class CodecOutput(ModelOutput):
     commitment: Tensor | None = None
 
 
-class PixelBytesCodec(WholeWeightsModel):
+class PixelBytesCodec(SegmentCodec, WholeWeightsModel):
     """Quantiser, loss, loading and digest of a codec; a subclass brings encoder and decoder.
 
     Args:

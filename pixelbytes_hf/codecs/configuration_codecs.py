@@ -17,7 +17,7 @@ from ..pretrained.setting_checks import StrictConfig, check_number, check_size, 
 from ..tokens.vocabulary import Vocabulary
 from .codec_code import CODEC_CLASSES, write_codec_code
 from .geometry import Stride, total_stride
-from .quantisers import find_quantiser
+from .quantisers.quantisers import find_quantiser
 
 WHITE = (255, 255, 255)
 
@@ -30,7 +30,7 @@ class PixelBytesCodecConfig(StrictConfig):
         widths: Channels of every stage, from the finest resolution to that of the codes.
         num_blocks: Residual blocks of a stage.
         num_groups: Groups of the norms; it divides every width.
-        quantiser: Name of one of `quantisers.QUANTISERS`.
+        quantiser: Name of one of `QUANTISERS`.
         quantiser_settings: Settings of that quantiser; those not given are its defaults.
         entropy_weight: Weight of the entropy terms in the loss, at the end of the annealing.
         entropy_boost: How many times that weight training begins with.
@@ -62,7 +62,8 @@ class PixelBytesCodecConfig(StrictConfig):
             self.vocabulary = Vocabulary.from_preset("full").to_dict()
         elif isinstance(self.vocabulary, Vocabulary):
             self.vocabulary = self.vocabulary.to_dict()
-        self.tables  # noqa: B018  (refuse malformed tables now)
+        if any(self.tables.codes):
+            raise ValueError(f"vocabulary must be of media, without codes, got one with {self.tables.codes}")
         self._check_stages()
         self._check_quantiser()
         for name in ("entropy_weight", "entropy_boost", "commitment_weight"):

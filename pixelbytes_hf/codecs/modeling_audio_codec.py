@@ -23,6 +23,7 @@ from ..pretrained.remote_code import is_copy
 from .audio_layers import AudioDecoder, AudioEncoder
 from .codec import CodecOutput, PixelBytesCodec
 from .configuration_codecs import PixelBytesAudioCodecConfig
+from .segment_codec import evaluating
 
 LEAST_SPREAD = 1e-4  # of an amplitude in [-1, 1]
 FIRST_SPREAD = 0.3
@@ -44,6 +45,7 @@ class PixelBytesAudioCodec(PixelBytesCodec):
 
     config_class = PixelBytesAudioCodecConfig
     main_input_name = "levels"
+    medium, code_medium = "audio", "audio_code"
 
     def __init__(self, config: PixelBytesAudioCodecConfig) -> None:
         """Make the weights."""
@@ -79,12 +81,16 @@ class PixelBytesAudioCodec(PixelBytesCodec):
         weights = weights.flatten().to(losses.dtype)
         return self._output((losses * weights).sum() / weights.sum(), logits, quantised, quantised.codes)
 
-    @torch.no_grad()
+    @property
+    def codes(self) -> dict[str, tuple[int, ...]]:
+        """How many codes there are, as `Vocabulary.with_codes` takes them."""
+        return {"audio": self.quantiser.code_sizes}
+
     def encode_batch(self, levels: Tensor) -> Tensor:
         """Return the codes (B, N', Q) int64 of sounds (B, N, C); errors as of `forward`."""
-        return self.quantiser.encode(self._encode(levels))
+        with evaluating(self):
+            return self.quantiser.encode(self._encode(levels))
 
-    @torch.no_grad()
     def amplitudes_of_batch(self, codes: Tensor, length: int | None = None) -> Tensor:
         """Return the amplitudes (B, N, C) float that codes stand for.
 
@@ -101,7 +107,8 @@ class PixelBytesAudioCodec(PixelBytesCodec):
         length = num_frames * frame if length is None else length
         if ceil(length / frame) != num_frames:
             raise ValueError(f"length must be that of a sound of {num_frames} frames of {frame} samples, got {length}")
-        return self._decode(self.quantiser.decode(codes).to(self.dtype), length)
+        with evaluating(self):
+            return self._decode(self.quantiser.decode(codes).to(self.dtype), length)
 
     def logits_of_batch(self, codes: Tensor, length: int | None = None) -> Tensor:
         """Return the logits (B, N, C, A) of the levels that codes stand for; arguments as of `amplitudes_of_batch`."""

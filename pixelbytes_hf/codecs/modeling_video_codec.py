@@ -17,6 +17,7 @@ from ..pretrained.remote_code import is_copy
 from .codec import CodecOutput, PixelBytesCodec
 from .configuration_codecs import PixelBytesVideoCodecConfig
 from .geometry import ClipSize, check_crop, crop_clip, pad_clip, padded_size
+from .segment_codec import evaluating
 from .video_layers import VideoDecoder, VideoEncoder
 
 
@@ -35,6 +36,7 @@ class PixelBytesVideoCodec(PixelBytesCodec):
 
     config_class = PixelBytesVideoCodecConfig
     main_input_name = "pixels"
+    medium, code_medium = "image", "image_code"
 
     def __init__(self, config: PixelBytesVideoCodecConfig) -> None:
         """Make the weights."""
@@ -65,12 +67,16 @@ class PixelBytesVideoCodec(PixelBytesCodec):
         reconstruction = self._reconstruction_loss(logits, pixels, mask)
         return self._output(reconstruction, logits, quantised, quantised.codes[..., 0])
 
-    @torch.no_grad()
+    @property
+    def codes(self) -> dict[str, int]:
+        """How many codes there are, as `Vocabulary.with_codes` takes them."""
+        return {"image": self.quantiser.code_sizes[0]}
+
     def encode_batch(self, pixels: Tensor) -> Tensor:
         """Return the codes (B, T', H', W') int64 of clips (B, T, H, W); errors as of `forward`."""
-        return self.quantiser.encode(self._encode(pixels))[..., 0]
+        with evaluating(self):
+            return self.quantiser.encode(self._encode(pixels))[..., 0]
 
-    @torch.no_grad()
     def logits_of_batch(self, codes: Tensor, size: tuple[int, int, int] | None = None) -> Tensor:
         """Return the logits (B, T, H, W, P) of the pixels that codes stand for.
 
@@ -85,7 +91,8 @@ class PixelBytesVideoCodec(PixelBytesCodec):
             raise ValueError(f"codes must be non-empty (B, T', H', W'), got shape {tuple(codes.shape)}")
         stride, grid = self.config.total_stride, codes.shape[1:]
         crop = padded_size(grid, stride) if size is None else check_crop(size, grid, stride)
-        return self._decode(self.quantiser.decode(codes[..., None]).to(self.dtype), crop)
+        with evaluating(self):
+            return self._decode(self.quantiser.decode(codes[..., None]).to(self.dtype), crop)
 
     def decode_batch(self, codes: Tensor, size: tuple[int, int, int] | None = None) -> Tensor:
         """Return the likeliest pixels (B, T, H, W) int64 of codes; arguments and errors as of `logits_of_batch`."""

@@ -7,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pixelbytes_hf.codecs.quantiser import Usage, measure_usage
-from pixelbytes_hf.codecs.quantisers import QUANTISERS, find_quantiser
+from pixelbytes_hf.codecs.quantisers.quantiser import Usage, measure_usage
+from pixelbytes_hf.codecs.quantisers.quantisers import QUANTISERS, find_quantiser
 
 SINGLE = [name for name, kind in QUANTISERS.items() if not kind.is_residual]
 SMALL_RVQ = {"num_quantizers": 3, "codebook_size": 8, "codebook_dim": 4}
@@ -137,6 +137,7 @@ def test_a_quantiser_that_was_used_can_be_copied_and_trained(name):
 def test_usage_counts_codes():
     assert measure_usage(torch.tensor([[1, 1], [5, 1]]), 8)[:2] == (2, 8)
     assert measure_usage(torch.arange(8), 8) == Usage(8, 8, 8.0)
+    assert [usage.used for usage in make("rvq").usage(torch.tensor([[0, 1, -1], [0, 2, 7]]))] == [1, 2, 1]
 
 
 @pytest.mark.parametrize(

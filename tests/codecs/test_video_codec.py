@@ -7,7 +7,7 @@ from transformers import AutoConfig, AutoModel
 
 from pixelbytes_hf import PixelBytesVideoCodec, PixelBytesVideoCodecConfig, Vocabulary
 from pixelbytes_hf.codecs.geometry import code_size, padded_size
-from pixelbytes_hf.codecs.quantisers import QUANTISERS
+from pixelbytes_hf.codecs.quantisers.quantisers import QUANTISERS
 
 TINY = {"widths": [8, 8, 8], "strides": [[1, 2, 2], [2, 2, 1]], "num_groups": 2}
 SINGLE = [name for name, kind in QUANTISERS.items() if not kind.is_residual]

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..pretrained.setting_checks import check_number, check_size
+from ...pretrained.setting_checks import check_number, check_size
 from .quantiser import Quantised, Quantiser, QuantiserLosses, check_code_count
 from .quantiser_lfq import MISSING_LIBRARY, MOST_BITS
 

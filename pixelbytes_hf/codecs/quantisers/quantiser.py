@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..pretrained.setting_checks import check_number, check_size
+from ...pretrained.setting_checks import check_number, check_size
 
 
 class QuantiserLosses(NamedTuple):
@@ -38,11 +38,23 @@ class Quantised(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """How many different codes occur, of how many, and e to the entropy of their frequencies."""
+    """How many different codes occur, of how many, and the perplexity: e to the entropy of their frequencies."""
 
     used: int
     available: int
     perplexity: float
+
+
+def measure_usage(codes: Tensor, size: int) -> Usage:
+    """Return how evenly codes of any shape use a range of `size`.
+
+    Example:
+        >>> measure_usage(torch.tensor([0, 0, 3, 3]), 8)
+        Usage(used=2, available=8, perplexity=2.0)
+    """
+    counts = torch.bincount(codes.flatten(), minlength=size).double()
+    shares = counts[counts > 0] / counts.sum()
+    return Usage(len(shares), size, round(float(torch.exp(-(shares * shares.log()).sum())), 6))
 
 
 class Quantiser(nn.Module):
@@ -136,6 +148,11 @@ class Quantiser(nn.Module):
                 )
         return self.look_up(codes.reshape(1, -1, levels)).reshape(*codes.shape[:-1], self.width)
 
+    def usage(self, codes: Tensor) -> tuple[Usage, ...]:
+        """Return how evenly codes (..., Q) use each level; levels that training left out do not count."""
+        columns = zip(codes.unbind(dim=-1), self.code_sizes, strict=True)
+        return tuple(measure_usage(column[column >= 0], size) for column, size in columns)
+
     def quantise(self, vectors: Tensor) -> Quantised:
         """Round float32 vectors (1, n, K), normalised where the quantiser needs it."""
         raise NotImplementedError
@@ -168,18 +185,6 @@ class LibraryBox:
     def __getstate__(self) -> dict[str, Any]:
         """Leave the module behind: libraries' cannot be pickled, and it is made again."""
         return {"_build": self._build, "_made": {}}
-
-
-def measure_usage(codes: Tensor, size: int) -> Usage:
-    """Return how evenly codes of any shape use a range of `size`.
-
-    Example:
-        >>> measure_usage(torch.tensor([0, 0, 3, 3]), 8)
-        Usage(used=2, available=8, perplexity=2.0)
-    """
-    counts = torch.bincount(codes.flatten(), minlength=size).double()
-    shares = counts[counts > 0] / counts.sum()
-    return Usage(len(shares), size, round(float(torch.exp(-(shares * shares.log()).sum())), 6))
 
 
 def check_positive(owner: str, settings: Mapping[str, Any], name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ..pretrained.setting_checks import check_size
+from ...pretrained.setting_checks import check_size
 from .quantiser import LibraryBox, Quantised, Quantiser, QuantiserLosses, check_positive
 
 MOST_BITS = 16  # the entropy of a batch takes a column a code

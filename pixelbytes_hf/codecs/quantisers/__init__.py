@@ -1,0 +1,1 @@
+"""Quantisers of the codecs, a file each, behind one contract, and the table of them."""
