@@ -138,18 +138,14 @@ def _tokenize(
     if missing := sorted(set(splits.values()) - set(data)):
         raise ValueError(f"data has no split {missing}: it has {sorted(data)}")
     limits = {"train": None, "validation": settings.validation_records, "test": settings.max_records}
-    by_tokenizer: dict[str, dict[str, TokenCorpus]] = {}
+    corpora: dict[str, dict[str, TokenCorpus]] = {}
     keys = {name: json.dumps([plan.tokenizer_class, plan.tokenizer], sort_keys=True) for name, plan in plans.items()}
-    for name, plan in plans.items():
-        if keys[name] not in by_tokenizer:
-            by_tokenizer[keys[name]] = {
-                part: _tokenize_split(data[split], plan, limits[part], progress=progress)
-                for part, split in splits.items()
-            }
-            for corpus in by_tokenizer[keys[name]].values():
-                if not folders.corpus(corpus.fingerprint).exists():
-                    corpus.save(folders.corpus(corpus.fingerprint))
-    return {name: by_tokenizer[key] for name, key in keys.items()}
+    for key, plan in {keys[name]: plan for name, plan in plans.items()}.items():
+        corpora[key] = {p: _tokenize_split(data[splits[p]], plan, limits[p], progress=progress) for p in splits}
+        for corpus in corpora[key].values():
+            if not folders.corpus(corpus.fingerprint).exists():
+                corpus.save(folders.corpus(corpus.fingerprint))
+    return {name: corpora[key] for name, key in keys.items()}
 
 
 def _tokenize_split(dataset: Any, plan: Preset, limit: int | None, *, progress: bool) -> TokenCorpus:

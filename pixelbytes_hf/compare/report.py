@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..evaluation.figures import draw_bits_by_kind, draw_comparison_curves
+from ..evaluation.metrics import mean_and_deviation
 from ..evaluation.tables import TABLE_KINDS, align_table, find_kinds, format_pair
 from ..training.settings import rename_settings
 
@@ -58,7 +59,7 @@ def write_report(result: Result, folder: Path) -> None:
 def _bars(by_preset: Mapping[str, Sequence[Result]], baselines: Result) -> dict[str, dict[str, tuple[float, float]]]:
     bars = {
         f"≤ {name}" if _likelihood(runs[0]) == "upper bound" else name: {
-            kind: _mean_and_deviation(_bits(runs, kind)) for kind in runs[0]["evaluation"].get("matched", {})
+            kind: mean_and_deviation(_bits(runs, kind)) for kind in runs[0]["evaluation"].get("matched", {})
         }
         for name, runs in by_preset.items()
         if _likelihood(runs[0]) != "none"
@@ -247,11 +248,6 @@ def _average(values: Iterable[float | None]) -> float | None:
     return None if any(value is None for value in known) else float(np.mean([*known]))
 
 
-def _mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and the sample's standard deviation, zero of one value."""
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-
-
 def _format_spread(values: Sequence[float]) -> str:
-    mean, deviation = _mean_and_deviation(values)
+    mean, deviation = mean_and_deviation(values)
     return f"{mean:.3f} ± {deviation:.3f}" if len(values) > 1 else f"{mean:.3f}"

@@ -55,13 +55,11 @@ class AdaptiveNgram(Baseline):
 
     def predict(self, table: TokenTable) -> Prediction:
         """Return the score of every token, the counts going on from token to token."""
-        before, size = self._training, table.vocabulary.size
+        before, start = self._training, len(self._training.ids)
         ids = np.concatenate([before.ids, table.ids]).astype(np.int64)
         contexts = np.concatenate([before.contexts, table.contexts])[:, list(self.cells)]
-        orders = [
-            Evidence(*(column[len(before.ids) :] for column in order)) for order in collect_evidence(ids, contexts)
-        ]
-        return Prediction(-np.log(blend_orders(orders, size)), vote_for_guess(orders))
+        orders = [Evidence(*(column[start:] for column in order)) for order in collect_evidence(ids, contexts)]
+        return Prediction(-np.log(blend_orders(orders, table.vocabulary.size)), vote_for_guess(orders))
 
 
 def collect_evidence(ids: NDArray[np.int64], cells: NDArray[Any]) -> list[Evidence]:

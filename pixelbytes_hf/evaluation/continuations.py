@@ -28,6 +28,7 @@ from ..pretrained.sequence_model import evaluation_mode
 from ..tokens.contexts import WINDOW_CELLS, causal_window, context_rule
 from ..tokens.grid import Ids
 from ..tokens.six_cells import gather_window
+from .metrics import mean_and_deviation
 from .scoring import ScoredModel
 from .similarity import histogram_cosine, ngram_overlap, paper_bleu, paper_cosine, paper_hamming, token_hamming
 
@@ -196,7 +197,6 @@ def continue_greedily(
 def _summarise(metrics: Metrics, pairs: Sequence[tuple[Ids, Any]]) -> dict[str, dict[str, float]]:
     summary = {}
     for name, metric in metrics.items():
-        scores = [metric(target, np.array(given)) for target, given in pairs]
-        deviation = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
-        summary[name] = {"mean": float(np.mean(scores)), "deviation": deviation}
+        mean, deviation = mean_and_deviation([metric(target, np.array(given)) for target, given in pairs])
+        summary[name] = {"mean": mean, "deviation": deviation}
     return summary

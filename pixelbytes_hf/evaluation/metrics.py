@@ -27,6 +27,11 @@ CHANGES = ("pixel_kept", "pixel_changed")
 _NATS_PER_BIT = float(np.log(2.0))
 
 
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and the sample's standard deviation, zero of one value."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
 @dataclass(frozen=True)
 class Totals:
     """Summed scores of the tokens of each group; totals of the same groups can be added.

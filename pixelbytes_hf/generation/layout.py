@@ -167,13 +167,10 @@ class Layout:
             ValueError: If a modality or a key is unknown, or an extent absurd.
             TypeError: If a value is of another type.
         """
-        if (
-            not isinstance(data, Mapping)
-            or set(data) != {"segments"}
-            or not isinstance(data["segments"], list | tuple)
-        ):
+        segments = data.get("segments") if isinstance(data, Mapping) else None
+        if not isinstance(segments, list | tuple) or len(data) != 1:
             raise ValueError(f"a layout's dictionary must have the key 'segments' alone, a list, got {data!r:.100}")
-        return cls(tuple(_segment_from_dict(segment) for segment in data["segments"]))
+        return cls(tuple(map(_segment_from_dict, segments)))
 
 
 LayoutLike: TypeAlias = str | SegmentLayout | Layout | Mapping[str, Any] | Sequence[str | SegmentLayout]
@@ -250,7 +247,5 @@ def _check_counts(segment: SegmentLayout, *names: str) -> None:
 
 
 def _may_coincide(first: Image, second: Image) -> bool:
-    def may_equal(a: int | None, b: int | None) -> bool:
-        return a is None or b is None or a == b
-
-    return may_equal(first.height, second.height) and may_equal(first.width, second.width)
+    extents = (first.height, second.height), (first.width, second.width)
+    return all(a is None or b is None or a == b for a, b in extents)

@@ -100,6 +100,7 @@ def _metadata(facts: CardFacts) -> str:
     data, is_control = facts.dataset, facts.dataset["origin"] == "control"
     modalities = {segment["modality"] for segment in facts.layout["segments"]}
     makes_text = modalities == {"text"}
+    task = "time-series-forecasting" if is_control else "text-generation" if makes_text else "any-to-any"
     is_sequential = find_objective(facts.config["objective"]).decoding == "sequential"
     card = ModelCardData(
         language="en",
@@ -113,9 +114,7 @@ def _metadata(facts: CardFacts) -> str:
         datasets=[data["name"]] if "/" in (data["name"] or "") else None,
         base_model=facts.base_model if "/" in (facts.base_model or "") else None,
         model_name=facts.name,
-        eval_results=_eval_results(
-            facts, "time-series-forecasting" if is_control else "text-generation" if makes_text else "any-to-any"
-        ),
+        eval_results=_eval_results(facts, task),
     )
     return card.to_yaml()
 

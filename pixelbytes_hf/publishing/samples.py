@@ -47,11 +47,10 @@ class Prompts:
         Args:
             name: Of its record, where the sentence itself may not be told.
         """
+        whole = f"the {self.medium} of {name or 'a record'}"
         if self.keep is not None:
-            return f"the first half of the {self.medium} of {name or 'a record'}"
-        if self.medium == "text" and name is None:
-            return f"the sentence {_quote(self.values[0])}"
-        return f"the {self.medium} of {name or 'a record'}"
+            return f"the first half of {whole}"
+        return f"the sentence {_quote(self.values[0])}" if self.medium == "text" and name is None else whole
 
 
 def make_samples(
@@ -90,14 +89,8 @@ def make_samples(
     target, records = Path(folder), _read_rows(rows, num_rows)
     prompts = choose_prompts(run, records)
     layout = choose_layout(run, prompts)
-    created = run.create(
-        **{prompts.medium: prompts.values},
-        layout=layout,
-        keep=prompts.keep,
-        do_sample=True,
-        temperature=temperature,
-        seed=seed,
-    )
+    given: dict[str, Any] = {prompts.medium: prompts.values, "layout": layout, "keep": prompts.keep}
+    created = run.create(**given, do_sample=True, temperature=temperature, seed=seed)
     names = [f"record {number} of the {rows.split or 'given'} split" for number in range(len(records))]
     titles = [record.get("text") or "" for record in records] if shows_real else names
     sentences = prompts.values if prompts.medium == "text" else [record.text for record in created]
@@ -207,9 +200,8 @@ def _draw_sounds(real: Any, created: DecodedRecord, path: Path) -> dict[str, str
     sounds = {name: sound for name, sound in (("real", real), ("generated", _first(created, "audio"))) if sound}
     if "generated" not in sounds:
         return {}
-    rated = {
-        name: {**sound, "sampling_rate": sound["sampling_rate"] or DEFAULT_RATE_HZ} for name, sound in sounds.items()
-    }
+    rates = {name: sound["sampling_rate"] or DEFAULT_RATE_HZ for name, sound in sounds.items()}
+    rated = {name: {**sound, "sampling_rate": rates[name]} for name, sound in sounds.items()}
     return {draw_sounds(rated, path).name: "Waveform and spectrogram of the sound above"}
 
 
