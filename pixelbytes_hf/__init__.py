@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .codecs.configuration_codecs import PixelBytesAudioCodecConfig, PixelBytesVideoCodecConfig
     from .codecs.modeling_audio_codec import PixelBytesAudioCodec
     from .codecs.modeling_video_codec import PixelBytesVideoCodec
+    from .compression.files import compress_file, decompress_file
     from .data.batches import WindowCollator
     from .data.corpus import TokenCorpus
     from .data.tokenize_dataset import tokenize_dataset
@@ -45,6 +46,7 @@ _NAMES = {
     "codecs.configuration_codecs": ("PixelBytesAudioCodecConfig", "PixelBytesVideoCodecConfig"),
     "codecs.modeling_audio_codec": ("PixelBytesAudioCodec",),
     "codecs.modeling_video_codec": ("PixelBytesVideoCodec",),
+    "compression.files": ("compress_file", "decompress_file"),
     "data.batches": ("WindowCollator",),
     "data.corpus": ("TokenCorpus",),
     "data.tokenize_dataset": ("tokenize_dataset",),

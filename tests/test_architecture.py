@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "pixelbytes_hf"
 # a room imports from itself and from rooms left of the bar before it
 RULE = """
 pretrained, media | tokens | codecs, mixers, objectives, hub, control | generation | models | data | runs
-| training, evaluation | compare, publishing, demo | cli
+| training, evaluation | compare, publishing, demo, compression | cli
 """
 FLOOR_OF_ROOM = {room.strip(): floor for floor, rooms in enumerate(RULE.split("|")) for room in rooms.split(",")}
 ALLOWED_TO_TRAVEL = {"torch", "numpy", "PIL", "transformers", "huggingface_hub"}

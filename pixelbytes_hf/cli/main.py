@@ -1,4 +1,4 @@
-"""The command line: ``pixelbytes build | train | evaluate | compare | generate | presets | quickstart | push | demo``.
+"""The command line: ``pixelbytes build | train | evaluate | compare | generate | presets | quickstart | push | ...``.
 
 Parses arguments and calls the library; a bad input ends with one line that says what was wrong, and exit code 2;
 a comparison with failed runs ends with exit code 1.
@@ -18,6 +18,7 @@ from ..compare.settings import ComparisonConfig
 from ..training.presets import PRESETS, get_preset
 from ..training.settings import OLD_NAMES, TrainingConfig
 from .build import add_build, build_corpus
+from .compress import add_compress, add_decompress, compress, decompress
 from .corpora import count_unreadable, open_corpus, tell
 from .generate import add_generate, generate
 from .option_readers import json_list, json_object, positive
@@ -73,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         ("quickstart", _add_quickstart, _quickstart),
         ("push", add_push, push),
         ("demo", add_demo, demo),
+        ("compress", add_compress, compress),
+        ("decompress", add_decompress, decompress),
     ):
         summary = (run.__doc__ or "").splitlines()[0]
         command = commands.add_parser(name, help=summary, description=summary)

@@ -173,11 +173,11 @@ def _end_of_blocks(data: bytes, at: int) -> int:
 def _read_png(data: bytes, limits: MediaLimits) -> Animation | None:
     header, tables, num_frames = b"", b"", 0
     frames: list[tuple[Any, list[bytes]]] = []
-    for kind, body in _chunks(data):
+    for kind, body in read_chunks(data):
         if kind == b"IHDR":
             header = body
         elif kind in (b"PLTE", b"tRNS"):
-            tables += _chunk(kind, body)
+            tables += make_chunk(kind, body)
         elif kind == b"acTL":
             num_frames = struct.unpack_from(">I", body)[0]
         elif kind == b"IDAT" and not num_frames:
@@ -199,20 +199,25 @@ def _png_patch(control: Any, parts: list[bytes], header: bytes, tables: bytes, s
     box = left, top, left + width, top + height
     if box[2] > size[0] or box[3] > size[1]:
         raise ValueError(f"a frame covers {box} of a picture of {size[0]} x {size[1]} pixels")
-    still = _chunk(b"IHDR", struct.pack(">II", width, height) + header[8:]) + tables + _chunk(b"IDAT", b"".join(parts))
+    still = (
+        make_chunk(b"IHDR", struct.pack(">II", width, height) + header[8:])
+        + tables
+        + make_chunk(b"IDAT", b"".join(parts))
+    )
     duration_ms = round(1000 * delay / (base or 100))
-    file = io.BytesIO(PNG_SIGNATURE + still + _chunk(b"IEND", b""))
+    file = io.BytesIO(PNG_SIGNATURE + still + make_chunk(b"IEND", b""))
     return Patch(
         box, partial(Image.open, file, formats=("PNG",)), duration_ms, _PNG_DISPOSALS.get(disposal, "keep"), blend == 1
     )
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def make_chunk(kind: bytes, body: bytes) -> bytes:
+    """Return a chunk of a PNG file."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield name and content of every chunk up to the last."""
+def read_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name and content of every chunk of a PNG file up to the last."""
     at, kind = len(PNG_SIGNATURE), b""
     while kind != b"IEND":
         size, kind = struct.unpack_from(">I4s", data, at)

@@ -83,6 +83,14 @@ class MediaLimits:
         """
         self._check("max_seconds", seconds, f"{seconds:,.0f} s of sound")
 
+    def check_file(self, num_bytes: int) -> None:
+        """Refuse a file that is too large.
+
+        Raises:
+            ValueError: If it is.
+        """
+        self._check("max_file_bytes", num_bytes, f"a file of {num_bytes:,} bytes")
+
     def check_tokens(self, num_tokens: Mapping[str, int]) -> None:
         """Refuse a record that would cost too much.
 

@@ -70,6 +70,33 @@ def _open(data: bytes) -> Image.Image:
         raise ValueError(f"its {len(data)} bytes are of none of the formats {', '.join(FORMATS)}") from error
 
 
+def read_num_plays(data: bytes) -> int:
+    """Return how often an animation is shown, as its file says: 0 for ever; 1 where it says nothing, or does not move.
+
+    Raises:
+        ValueError: If it is no picture.
+    """
+    with naming(data, "picture"), _open(data) as image:
+        loops = image.info.get("loop")
+        if loops is None or image.format not in ANIMATED_FORMATS:
+            return 1
+        # a GIF counts how often it begins again
+        return int(loops) + (image.format == "GIF" and loops > 0)
+
+
+def read_deep_grey(data: bytes) -> NDArray[np.uint16] | None:
+    """Return a picture of greys of 16 bits, (1, H, W, 1), which `read_frames` would scale to 8; None of any other.
+
+    Raises:
+        ValueError: If it is no picture.
+    """
+    with naming(data, "picture"), _open(data) as image:
+        if not image.mode.startswith("I;16") or "transparency" in image.info or _is_turned(image):
+            return None
+        DEFAULT_LIMITS.check_picture(1, image.height, image.width)
+        return np.asarray(image).astype(np.uint16)[None, :, :, None]
+
+
 def inspect_picture(data: bytes) -> list[str]:
     """Return what `read_frames` changes of a picture file, in words.
 

@@ -6,6 +6,8 @@ Shapes: T samples, C channels.
 import io
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any, BinaryIO, NamedTuple
 
@@ -33,6 +35,35 @@ _CONTAINERS = {
 }
 
 
+# of the encodings that hold whole or floating samples: bits of a sample, and the type that takes them exactly
+_EXACT_TYPES = {
+    "PCM_S8": (8, "int16"),
+    "PCM_U8": (8, "int16"),
+    "PCM_16": (16, "int16"),
+    "PCM_24": (24, "int32"),
+    "PCM_32": (32, "int32"),
+    "FLOAT": (32, "float32"),
+    "DOUBLE": (64, "float64"),
+    "ULAW": (16, "int16"),
+    "ALAW": (16, "int16"),
+}
+_DECODED = (32, "float32")  # of all others, MP3 and Vorbis among them
+
+
+class ExactSamples(NamedTuple):
+    """A sound with the samples of its file.
+
+    Attributes:
+        array: (T, C) int16, int32, float32 or float64; fewer bits than the type has are the high ones.
+        sampling_rate_hz: Samples per second and channel.
+        num_bits: Of a sample in the file; 32 of files that do not keep samples, such as MP3.
+    """
+
+    array: NDArray[Any]
+    sampling_rate_hz: int
+    num_bits: int
+
+
 class Sound(NamedTuple):
     """A sound.
 
@@ -58,22 +89,44 @@ def read_sound(source: Source, *, limits: MediaLimits = DEFAULT_LIMITS) -> Sound
             names the source.
         TypeError: If the source is nothing that can be read.
     """
-    soundfile = _import_soundfile()
-    data = read_source(source, "sound", limits=limits)
-    with naming(source, "sound"):
-        try:
-            with soundfile.SoundFile(io.BytesIO(_check_whole(data))) as file:
-                sound = Sound(_read_samples(file, limits), int(file.samplerate))
-        except soundfile.LibsndfileError as error:
-            raise ValueError(error.error_string) from error
-        if not sound.array.size:
-            raise ValueError("it is an empty sound: expected at least one sample")
+    with _opened(source, limits) as file:
+        sound = Sound(_read_samples(file, limits, "float32"), int(file.samplerate))
         if not np.isfinite(sound.array).all():
             raise ValueError("it holds NaN or infinity as float32: expected finite samples")
     return sound
 
 
-def _read_samples(file: Any, limits: MediaLimits) -> NDArray[np.float32]:
+def read_exact_samples(source: Source, *, limits: MediaLimits = DEFAULT_LIMITS) -> ExactSamples:
+    """Return the samples of a sound file as they are in it; of a file that keeps none, as they are decoded.
+
+    Args:
+        source: See `media_limits`.
+        limits: What the sound may hold.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the data is no sound, is cut short, is empty, or is over the limits; names the source.
+        TypeError: If the source is nothing that can be read.
+    """
+    with _opened(source, limits) as file:
+        num_bits, dtype = _EXACT_TYPES.get(file.subtype, _DECODED)
+        return ExactSamples(_read_samples(file, limits, dtype), int(file.samplerate), num_bits)
+
+
+@contextmanager
+def _opened(source: Source, limits: MediaLimits) -> Iterator[Any]:
+    """Open a sound; whatever goes wrong while it is read names the source."""
+    soundfile = _import_soundfile()
+    data = read_source(source, "sound", limits=limits)
+    with naming(source, "sound"):
+        try:
+            with soundfile.SoundFile(io.BytesIO(_check_whole(data))) as file:
+                yield file
+        except soundfile.LibsndfileError as error:
+            raise ValueError(error.error_string) from error
+
+
+def _read_samples(file: Any, limits: MediaLimits, dtype: str) -> NDArray[Any]:
     """Return all samples of an opened file, (T, C), never more than the limits allow."""
     # a header may leave the length open; libsndfile then says 2^63 - 1
     is_known = file.frames < 1 << 62
@@ -81,12 +134,14 @@ def _read_samples(file: Any, limits: MediaLimits) -> NDArray[np.float32]:
     # soundfile would look for its place after reading, which fails where the length is open
     file.seekable = lambda: False
     most = min(limits.max_samples // file.channels, limits.max_seconds * file.samplerate)
-    array: NDArray[np.float32] = file.read(min(file.frames, most + 1), dtype="float32", always_2d=True)
+    array: NDArray[Any] = file.read(min(file.frames, most + 1), dtype=dtype, always_2d=True)
     limits.check_sound(len(array), file.channels, file.samplerate)
     limits.check_seconds(len(array) / file.samplerate)
     missing = file.frames - len(array) if is_known else 0
     if missing > (MP3_TOLERANCE if file.format == "MP3" else 0):
         raise ValueError(f"{CUT}: {len(array):,} of the {file.frames:,} that its header counts are there")
+    if not array.size:
+        raise ValueError("it is an empty sound: expected at least one sample")
     return array if is_known else array.copy()  # lets go of the memory beyond
 
 

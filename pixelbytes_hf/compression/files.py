@@ -1,0 +1,150 @@
+"""Files to ``.pxb`` files and back, many at a time in processes of their own."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ..media.media_limits import DEFAULT_LIMITS, MediaLimits, read_source
+from .compress import compress, decompress
+from .reading import read_content, read_document
+from .writing import suffixes_of, write_content, write_whole
+
+SUFFIX = ".pxb"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a file.
+
+    Attributes:
+        source: The file read.
+        target: The file written; None if it was refused.
+        sizes: Bytes of both.
+        reason: Why it was refused.
+    """
+
+    source: Path
+    target: Path | None = None
+    sizes: tuple[int, int] = (0, 0)
+    reason: str = ""
+
+
+def compress_file(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    as_bytes: bool = False,
+    force: bool = False,
+    limits: MediaLimits = DEFAULT_LIMITS,
+) -> Done:
+    """Write a picture, sound, text or any other file as a ``.pxb`` file.
+
+    Args:
+        path: The file.
+        out: File to write, or a folder for one of the same name; by default beside the file.
+        as_bytes: Keep the file itself, whatever it holds, and not pixels or samples.
+        force: Replace a file that is there.
+        limits: What it may hold.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        FileExistsError: If there is one to be replaced.
+        ValueError: If it cannot be read; names the file.
+    """
+    source = Path(path)
+    target = _target(source, out, SUFFIX)
+    _check_target(target, force)
+    content = read_document(source, limits=limits) if as_bytes else read_content(source, limits=limits)
+    data = compress(content)
+    write_whole(target, data)
+    return Done(source, target, (source.stat().st_size, len(data)))
+
+
+def decompress_file(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    force: bool = False,
+    limits: MediaLimits = DEFAULT_LIMITS,
+) -> Done:
+    """Write what a ``.pxb`` file holds: a picture as PNG, a sound as WAV, any other file as it was.
+
+    Args:
+        path: The file.
+        out: File to write, of a suffix that holds the content (a picture also as ``.gif``), or a folder.
+        force: Replace a file that is there.
+        limits: What it may hold.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        FileExistsError: If there is one to be replaced.
+        ValueError: If it is no such file, or is cut or changed; names the file.
+    """
+    source = Path(path)
+    data = read_source(source, SUFFIX + " file", limits=limits)
+    try:
+        content = decompress(data, limits=limits)
+        target = _target(source, out, suffixes_of(content)[0])
+        _check_target(target, force)
+        written = write_content(content, target.suffix)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+    write_whole(target, written)
+    return Done(source, target, (len(data), len(written)))
+
+
+def _target(source: Path, out: str | os.PathLike[str] | None, suffix: str) -> Path:
+    if out is not None and not Path(out).is_dir():
+        return Path(out)
+    return (source.parent if out is None else Path(out)) / (source.stem + suffix)
+
+
+def _check_target(target: Path, force: bool) -> None:
+    if target.exists() and not force:
+        raise FileExistsError(f"{target} is there already: name another file, or force=True to replace it")
+
+
+def run_on_files(
+    work: Callable[..., Done], paths: Sequence[str | os.PathLike[str]], *, jobs: int = 1, **options: object
+) -> Iterator[Done]:
+    """Yield what became of each file, in no order; one that is refused does not stop the others.
+
+    Args:
+        work: `compress_file` or `decompress_file`.
+        paths: The files.
+        jobs: Processes.
+        options: Of `work`.
+
+    Raises:
+        ValueError: If two of them would be written to one place.
+    """
+    names = [Path(path).stem if options.get("out") else Path(path).with_suffix("") for path in paths]
+    twice = sorted({str(name) for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"two files of one name would become one, got {', '.join(twice)}: give them one at a time")
+    attempt = partial(_attempt, work, options)
+    with tqdm(total=len(paths), unit=" files", leave=False, disable=len(paths) < 2) as bar:
+        for done in _run(attempt, paths, min(jobs, len(paths))):
+            bar.update()
+            yield done
+
+
+def _run(attempt: Callable[..., Done], paths: Sequence[str | os.PathLike[str]], jobs: int) -> Iterator[Done]:
+    if jobs < 2:
+        yield from map(attempt, paths)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        for future in as_completed([pool.submit(attempt, path) for path in paths]):
+            yield future.result()
+
+
+def _attempt(work: Callable[..., Done], options: dict[str, object], path: str | os.PathLike[str]) -> Done:
+    try:
+        return work(path, **options)
+    except (ValueError, TypeError, OSError) as error:
+        return Done(Path(path), reason=str(error))
