@@ -54,7 +54,7 @@ def check_contents(seeds):
 
 def test_every_kind_is_drawn():
     rng = np.random.default_rng(0)
-    contents = [draw_content(rng) for _ in range(80)]
+    contents = [draw_content(rng) for _ in range(200)]
     kinds = {next(kind for kind in FORMATS if kind.holds(content)).kind for content in contents}
     assert kinds == {kind.kind for kind in FORMATS}
 
