@@ -198,6 +198,28 @@ def test_dynamic_int8_stays_close(encoding):
     assert (quantised(**encoding).logits - plain).abs().max() < 0.1
 
 
+@pytest.mark.parametrize("mixer", [LLAMA, {"model_type": "mamba", "time_step_rank": 64}, {}], ids=str)
+@pytest.mark.parametrize(("kind", "most"), [("load_in_4bit", 0.25), ("load_in_8bit", 0.03)])
+def test_bitsandbytes_loads_what_was_saved_and_spares_the_head(mixer, kind, most, encoding, tokenizer, tmp_path):
+    pytest.importorskip("bitsandbytes")
+    from transformers import BitsAndBytesConfig
+
+    # its blocks are of 64 weights by 32; on a processor it reads matrices of whole ones only
+    settings = {**mixer, "hidden_size": 64, **({"intermediate_size": 128} if mixer is LLAMA else {})}
+    torch.manual_seed(0)
+    model = aPxBySequenceModel(PixelBytesConfig(embedding_dim=192, mixer_config=settings)).eval()
+    plain = model(**encoding).logits
+    model.save_pretrained(tmp_path)
+    quantised = AutoModelForCausalLM.from_pretrained(tmp_path, quantization_config=BitsAndBytesConfig(**{kind: True}))
+    logits = quantised.eval()(**encoding).logits
+    assert (logits - plain).abs().max() < most * plain.abs().max()
+    assert type(quantised.fc) is torch.nn.Linear
+    changed = [type(layer).__name__ for layer in quantised.modules() if type(layer).__module__.startswith("bitsand")]
+    assert bool(changed) == bool(mixer)  # an LSTM has no linear layers but the head
+    inputs = tokenizer(text="a red", return_tensors="pt")
+    assert quantised.generate(**inputs, max_new_tokens=5, do_sample=False).shape == (1, 11)
+
+
 def test_the_head_can_be_found_and_replaced(encoding):
     model = make_model()
     assert model.get_output_embeddings() is model.fc
