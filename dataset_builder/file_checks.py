@@ -30,9 +30,14 @@ def _gif_problem(content: bytes) -> str | None:
     if not content.startswith(GIF_STARTS):
         return "does not begin as a GIF does"
     try:
-        read_animation(content)
-    except ValueError:
-        return "does not end as a GIF does"
+        animation = read_animation(content)
+        if animation is None or not animation.patches:
+            return "is a GIF without a picture"
+        for patch in animation.patches:
+            if patch.num_pixels:
+                patch.open()
+    except (ValueError, OSError, SyntaxError) as error:  # the latter two are PIL's of a patch that it cannot unpack
+        return f"is a GIF that cannot be read: {error}"
     return None
 
 

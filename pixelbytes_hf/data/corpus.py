@@ -19,7 +19,8 @@ from ..pretrained.json_files import read_object, reading
 from ..tokens.grid import MODALITIES, Ids, Segment, Shape, check_ids, flatten
 from ..tokens.vocabulary import Vocabulary
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_BEFORE_FINGERPRINTS = 1
 _PART = 1 << 24  # ids that are looked at together, as they may be mapped from disk
 
 
@@ -140,7 +141,8 @@ class TokenCorpus:
             part.mkdir()
             for name in ("ids", "segments", "first_segments"):
                 np.save(part / f"{name}.npy", getattr(self, name))
-            header = {"format_version": FORMAT_VERSION, "vocabulary": self.vocabulary.to_dict()}
+            header = {"format_version": FORMAT_VERSION, "fingerprint": self.fingerprint}
+            header |= {"vocabulary": self.vocabulary.to_dict()}
             (part / "corpus.json").write_text(json.dumps(header))
             part.rename(target)
 
@@ -150,17 +152,23 @@ class TokenCorpus:
 
         Raises:
             FileNotFoundError: If a file is missing.
-            ValueError: If a file is cut short, or of another format version, or holds what no record has.
+            ValueError: If a file is cut short, or of another format version, holds what no record has, or is not what
+                was written; a folder of version 1 cannot tell the last.
         """
         header = read_object(Path(folder) / "corpus.json", {"format_version": int, "vocabulary": dict})
-        if (found := header["format_version"]) != FORMAT_VERSION:
-            raise ValueError(f"{str(folder)!r} has format_version {found}, expected {FORMAT_VERSION}")
+        if (found := header["format_version"]) not in (known := (_BEFORE_FINGERPRINTS, FORMAT_VERSION)):
+            raise ValueError(f"{str(folder)!r} has format_version {found}, expected one of {known}")
         with reading(folder):
             names = "ids", "segments", "first_segments"
             # mapped, so that a size that a header only claims is compared with the file's
             ids, segments, first_segments = (np.load(Path(folder) / f"{name}.npy", mmap_mode="r") for name in names)
             corpus = cls(ids, np.array(segments), np.array(first_segments), Vocabulary.from_dict(header["vocabulary"]))
             corpus._check_values()
+            if found != _BEFORE_FINGERPRINTS and corpus.fingerprint != header.get("fingerprint"):
+                raise ValueError(
+                    f"its ids, segments and vocabulary have the fingerprint {corpus.fingerprint}, expected that of "
+                    f"corpus.json, {header.get('fingerprint')}: a file was changed after it was written"
+                )
         return corpus
 
     def _check_values(self) -> None:

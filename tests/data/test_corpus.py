@@ -52,3 +52,35 @@ def test_a_header_is_refused_by_key(folder):
     (folder / "corpus.json").write_text(json.dumps({**header, "vocabulary": []}))
     with pytest.raises(ValueError, match=r"corpus\.json' is malformed: expected vocabulary to be dict, got \[\]"):
         TokenCorpus.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("ids", np.array([40, 41, 43, 2, 43, 2], np.uint8)),
+        ("segments", np.array([[0, 1, 2, 2], [0, 1, 1, 2]], np.int32)),
+    ],
+)
+def test_what_is_no_longer_as_it_was_written_is_refused(folder, name, content):
+    np.save(folder / f"{name}.npy", content)
+    with pytest.raises(ValueError, match=r"corpus' is malformed.*a file was changed after it was written"):
+        TokenCorpus.load(folder)
+
+
+def test_another_vocabulary_or_no_fingerprint_is_refused(folder):
+    header = json.loads((folder / "corpus.json").read_text())
+    changed = {**header, "vocabulary": {**header["vocabulary"], "levels": [-1.0, *header["vocabulary"]["levels"][2:]]}}
+    for content in (changed, {key: value for key, value in header.items() if key != "fingerprint"}):
+        (folder / "corpus.json").write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=r"corpus' is malformed.*fingerprint"):
+            TokenCorpus.load(folder)
+
+
+def test_a_folder_from_before_fingerprints_is_read(folder):
+    header = json.loads((folder / "corpus.json").read_text())
+    old = {"format_version": 1, "vocabulary": header["vocabulary"]}
+    (folder / "corpus.json").write_text(json.dumps(old))
+    assert TokenCorpus.load(folder).num_records == 2
+    (folder / "corpus.json").write_text(json.dumps({**old, "format_version": 3}))
+    with pytest.raises(ValueError, match=r"has format_version 3, expected one of \(1, 2\)"):
+        TokenCorpus.load(folder)

@@ -1,7 +1,10 @@
 import dataclasses
+import io
 import socket
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from dataset_builder.file_checks import problem_of
 from dataset_builder.pokemon import CRY_FOLDER, CSV_FOLDER, SPRITE_FOLDER
@@ -121,6 +124,24 @@ def test_damaged_bodies_are_asked_for_again(remote, host, pokeapi, location, bod
     assert source.read(location) == right
     assert len([path for path in host.requests if path.endswith(location.path)]) == 3
     assert source.read(location) == right and len(host.requests) == 3 + has_hashes
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda data, at: data, None),
+        (lambda data, at: data[:-9], "is a GIF that cannot be read: the file is cut short"),
+        (lambda data, at: data[: at + 10] + b"\x0f" + data[at + 11 :], "is a GIF that cannot be read: cannot decode"),
+        (lambda data, at: data[: at + 5] + b"\xff" * 4 + data[at + 9 :], "65,535 x 65,535 pixels"),
+        (lambda data, at: data[:at] + b";", "is a GIF without a picture"),
+    ],
+)
+def test_what_is_wrong_with_a_gif_is_said(change, problem):
+    file = io.BytesIO()
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8)).save(file, "GIF")
+    data = file.getvalue()
+    found = problem_of("1.gif", change(data, data.index(b",\0\0\0\0")))
+    assert found is None if problem is None else problem in found
 
 
 def test_a_table_cut_at_a_lines_end_is_found_by_its_hash(remote, host, pokeapi):
