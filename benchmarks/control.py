@@ -31,11 +31,11 @@ from datasets import load_dataset
 from numpy.typing import NDArray
 
 from dataset_builder import build
+from dataset_builder.arx import fit_arx, predict_next_arx, simulate_arx
 from dataset_builder.builder import REPORT_NAME
 from dataset_builder.control import CLOSED_LOOP_KINDS, DEFAULT_NUM_SYSTEMS, draw_setpoints, make_controller
 from dataset_builder.controllers import LQR, PI, Extrapolation, OpenLoop, known_setpoints, run_loop, trajectory_cost
 from dataset_builder.linear_systems import LinearSystem, Plant, read_system, simulate
-from pixelbytes_hf.control.arx import fit_arx, predict_next_arx, simulate_arx
 from pixelbytes_hf.control.signal_stream import to_amplitudes, to_ids
 from pixelbytes_hf.control.tasks import (
     ACTION,

@@ -22,9 +22,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from pixelbytes_hf import ActionPixelBytesTokenizer
+from pixelbytes_hf.media.pictures import read_frames
+from pixelbytes_hf.media.sounds import read_sound
 from pixelbytes_hf.tokens.grid import image_segment
 from pixelbytes_hf.tokens.level_codec import encode_levels
-from pixelbytes_hf.tokens.media import read_frames, read_sound
 from pixelbytes_hf.tokens.parsing import parse
 from pixelbytes_hf.tokens.pixel_codec import encode_pixels
 from pixelbytes_hf.tokens.six_cells import gather_context

@@ -22,7 +22,7 @@ from scipy.cluster.vq import kmeans2
 from scipy.spatial import cKDTree
 from skimage.color import lab2rgb, rgb2lab
 
-from pixelbytes_hf.tokens.media import read_frames
+from pixelbytes_hf.media.pictures import read_frames
 from pixelbytes_hf.tokens.vocabulary import NES_COLOURS
 
 NUM_COLOURS = 63

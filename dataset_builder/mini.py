@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pixelbytes_hf.tokens.media import write_gif
+from pixelbytes_hf.media.gif_writer import write_gif
 
 from .creatures import ATTRIBUTES, CRY_RATE_HZ, FRAME_DURATION_MS, Attributes, cry, describe, draw
 from .record import MediaFile, Record, encode_flac

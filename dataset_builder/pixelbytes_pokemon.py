@@ -40,7 +40,6 @@ CODECS = (
     "media/sounds",
     "tokens/checks",
     "tokens/grid",
-    "tokens/media",
     "tokens/palette",
     "tokens/pixel_codec",
     "tokens/vocabulary",

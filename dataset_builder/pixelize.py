@@ -16,7 +16,8 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelbytes_hf.tokens.media import Frames, write_gif
+from pixelbytes_hf.media.gif_writer import write_gif
+from pixelbytes_hf.media.pictures import Frames
 from pixelbytes_hf.tokens.pixel_codec import decode_pixels, encode_pixels
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
@@ -80,7 +81,7 @@ def _nearest_positions(size: int, new_size: int) -> NDArray[np.int64]:
 
 
 def _composite_on_white(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return RGB over white; cut to integers, where `pixelbytes_hf.tokens.media` rounds, because the original cuts."""
+    """Return RGB over white; cut to integers, where `media.pictures` rounds, because the original cuts."""
     if frames.shape[-1] == 3:
         return frames
     alpha = frames[..., 3:] / 255.0

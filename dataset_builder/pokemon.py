@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pixelbytes_hf.tokens.media import read_frames, read_sound
+from pixelbytes_hf.media.pictures import read_frames
+from pixelbytes_hf.media.sounds import read_sound
 
 from .pixelize import pixelize_gif
 from .record import MediaFile, Record, UnusableRecordError, encode_flac

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelbytes_hf.tokens.media import Sound, write_sound
+from pixelbytes_hf.media.sounds import Sound, write_sound
 
 if TYPE_CHECKING:
     from datasets import Features

@@ -17,7 +17,7 @@ from own_folder import build_corpus
 
 from pixelbytes_hf import Run, evaluate_model, get_preset, tokenize_dataset, train
 from pixelbytes_hf.evaluation.figures import SheetRow, draw_contact_sheet
-from pixelbytes_hf.tokens.media import composite_on_white, read_frames
+from pixelbytes_hf.media.pictures import composite_on_white, read_frames
 
 NUM_SHOWN = 8
 RATE_SHARE = 0.5

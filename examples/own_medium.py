@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelbytes_hf import ActionPixelBytesTokenizer, Run, TokenCorpus, Vocabulary, get_preset, train
-from pixelbytes_hf.tokens.media import Sound, write_sound
+from pixelbytes_hf.media.sounds import Sound, write_sound
 
 NUM_NUMBERS = 128
 NUM_NOTES = 16

@@ -27,7 +27,7 @@ def example(monkeypatch):
 @pytest.fixture
 def sprites(example, tmp_path):
     """Return a folder of sprites, one of them with a sentence and a sound, and a file that is torn."""
-    from pixelbytes_hf.tokens.media import Sound, write_sound
+    from pixelbytes_hf.media.sounds import Sound, write_sound
 
     folder = tmp_path / "sprites"
     example("draw_invaders").draw_folder(folder, num_sprites=12)

@@ -11,10 +11,10 @@ from ..data.tokenize_dataset import tokenize_dataset
 from ..evaluation.evaluation import evaluate_baselines, evaluate_model, write_results
 from ..evaluation.figures import SheetRow, draw_contact_sheet, draw_learning_curves, draw_sounds
 from ..evaluation.tables import format_table
+from ..media.pictures import composite_on_white, read_frames
 from ..pretrained.json_files import read_json
 from ..publishing.samples import TEMPERATURE
 from ..runs.run_folder import Run, write_media
-from ..tokens.media import composite_on_white, read_frames
 from ..tokens.record import DecodedRecord
 from ..training.train import HISTORY_NAME, train
 

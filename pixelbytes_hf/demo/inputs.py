@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from ..generation.layout import Image
 from ..media.fitting import find_sound, pick_frames, place, shrink
+from ..media.pictures import read_frames
+from ..media.sounds import read_sound
 from ..runs.run_folder import Run
-from ..tokens.media import read_frames, read_sound
 from ..tokens.pixel_codec import decode_pixels, encode_pixels
 from .limits import MAX_DRAWING_FRAMES, MAX_DRAWING_SIDE, MAX_SENTENCE_LENGTH, UPLOAD_LIMITS
 

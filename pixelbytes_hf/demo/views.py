@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..media.gif_writer import DEFAULT_DURATION_MS
 from ..runs.run_folder import Run
 from ..tokens.grid import Ids
-from ..tokens.media import DEFAULT_DURATION_MS
 from .inputs import background_index, blank_drawing, layout_of, picture_data
 from .partial_records import decode_partial
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ..tokens.media import composite_on_white
+from ..media.pictures import composite_on_white
 from ..tokens.vocabulary import KINDS
 
 Frames = NDArray[np.uint8]

@@ -21,6 +21,8 @@ class PixelBytesMixerConfig(StrictConfig):
 
     size_names: ClassVar[tuple[str, ...]] = ("hidden_size", "num_hidden_layers")
     width_name: ClassVar[str] = "hidden_size"
+    # whether outputs depend on positions that follow
+    sees_future: ClassVar[bool] = False
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Check the sizes, and refuse a keyword that is unknown."""
@@ -29,11 +31,6 @@ class PixelBytesMixerConfig(StrictConfig):
             check_size(name, getattr(self, name), 1)
         check_dropout(getattr(self, "dropout", 0.0))
         super().__post_init__(**kwargs)
-
-    @property
-    def sees_future(self) -> bool:
-        """Whether outputs depend on positions that follow."""
-        return False
 
     @classmethod
     def complete(cls, settings: dict[str, Any], width: int | None) -> dict[str, Any]:
@@ -122,13 +119,7 @@ class PixelBytesFirstSSMConfig(PixelBytesMixerConfig):
     """
 
     model_type: ClassVar[str] = "pixelbytes_first_ssm"
-    size_names: ClassVar[tuple[str, ...]] = (
-        "hidden_size",
-        "state_size",
-        "num_hidden_layers",
-        "conv_kernel",
-        "expand",
-    )
+    size_names: ClassVar[tuple[str, ...]] = ("hidden_size", "state_size", "num_hidden_layers", "conv_kernel", "expand")
 
     hidden_size: int = 81
     state_size: int = 64
@@ -169,6 +160,7 @@ class PixelBytesFirstAttentionConfig(PixelBytesMixerConfig):
 
     model_type: ClassVar[str] = "pixelbytes_first_attention"
     size_names: ClassVar[tuple[str, ...]] = ("hidden_size", "num_hidden_layers", "num_attention_heads")
+    sees_future: ClassVar[bool] = True
 
     hidden_size: int = 80
     num_hidden_layers: int = 2
@@ -183,11 +175,6 @@ class PixelBytesFirstAttentionConfig(PixelBytesMixerConfig):
                 f"hidden_size must be a multiple of num_attention_heads = {self.num_attention_heads}, "
                 f"got {self.hidden_size}"
             )
-
-    @property
-    def sees_future(self) -> bool:
-        """True: every position sees every other."""
-        return True
 
     @classmethod
     def complete(cls, settings: dict[str, Any], width: int | None) -> dict[str, Any]:
@@ -211,6 +198,7 @@ class PixelBytesBidirectionalConfig(PixelBytesMixerConfig):
 
     model_type: ClassVar[str] = "pixelbytes_bidirectional"
     size_names: ClassVar[tuple[str, ...]] = ()
+    sees_future: ClassVar[bool] = True
     sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
         # any class that is no configuration leaves the choice to the model type; AutoConfig would import in a circle
         "inner_config": SubConfigSpec(object, model_type="mamba2")
@@ -241,11 +229,6 @@ class PixelBytesBidirectionalConfig(PixelBytesMixerConfig):
         if not isinstance(inner, PreTrainedConfig):
             inner = build_mixer_config({"model_type": "mamba2", **inner}, width)
         return {**settings, "inner_config": inner}
-
-    @property
-    def sees_future(self) -> bool:
-        """True: that is what it is for."""
-        return True
 
     @property
     def hidden_size(self) -> int:

@@ -88,8 +88,8 @@ class Objective:
         return new_token_targets(input_ids, labels, attention_mask, newest_cell=self.newest_cell)
 
     def cell_weights(self, device: torch.device) -> Tensor:
-        """Return how much each predicted cell counts: () or (N,)."""
-        return torch.ones((), device=device)
+        """Return how much each predicted cell counts, (N,)."""
+        return torch.ones(self.predicted_cells, device=device)
 
     def token_weights(self, corruption: Mapping[str, Tensor] | None) -> Tensor | None:
         """Return how much each token counts, (B, L), given what was drawn; None counts all alike."""
@@ -132,7 +132,7 @@ class Objective:
 
     def new_token_logits(self, logits: Tensor) -> Tensor:
         """Return the logits of the token at every position, (B, L, V)."""
-        return logits
+        return logits if self.predicted_cells == 1 else logits[..., self.newest_cell, :]
 
     def hide(self, draft: Draft, sampling: ParallelSampling) -> None:
         """Put at a draft's hidden places what the mixer is to see there, where decoding is parallel."""

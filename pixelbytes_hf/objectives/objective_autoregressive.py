@@ -62,7 +62,3 @@ class AutoregressiveObjective(Objective):
         weights = torch.full((self.predicted_cells,), float(self.copy_loss_weight), device=device)
         weights[self.newest_cell] = 1.0
         return weights
-
-    def new_token_logits(self, logits: Tensor) -> Tensor:
-        """Return the logits of the token at every position, (B, L, V)."""
-        return logits[..., self.newest_cell, :]

@@ -139,10 +139,6 @@ class DiffusionObjective(Objective):
             is_target &= attention_mask != 0
         return input_ids.masked_fill(~is_target[..., None], IGNORE_INDEX)
 
-    def cell_weights(self, device: torch.device) -> Tensor:
-        """Return 1 for every cell, (N,)."""
-        return torch.ones(self.predicted_cells, device=device)
-
     def scored(self, input_ids: Tensor, labels: Tensor, corruption: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the tokens that validation looks at, (B, L), and weights of 1.
 
@@ -150,10 +146,6 @@ class DiffusionObjective(Objective):
         """
         hidden = corruption["replaced"][..., -1].bool() & (labels != IGNORE_INDEX)
         return input_ids[..., -1].masked_fill(~hidden, IGNORE_INDEX), torch.ones_like(labels, dtype=torch.float32)
-
-    def new_token_logits(self, logits: Tensor) -> Tensor:
-        """Return the logits of the cell of the token read just before, (B, L, V)."""
-        return logits[..., -1, :]
 
     def fill(self, model: Any, drafts: Sequence[Draft], sampling: ParallelSampling) -> None:
         """Draw the hidden tokens of records by the published procedure."""

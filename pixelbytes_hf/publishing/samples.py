@@ -13,10 +13,10 @@ from typing import Any
 from ..data.tokenize_dataset import COLUMNS
 from ..evaluation.figures import SheetRow, draw_contact_sheet, draw_sounds
 from ..generation.layout import Layout, SegmentLayout
+from ..media.pictures import composite_on_white, read_frames
 from ..runs.files import write_json
 from ..runs.run_folder import CRY_NAME, DEFAULT_RATE_HZ, LARGE_NAME, Run, write_media
 from ..tokens.grid import Modality
-from ..tokens.media import composite_on_white, read_frames
 from ..tokens.record import DecodedRecord
 
 NUM_ROWS = 8

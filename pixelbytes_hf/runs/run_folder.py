@@ -16,11 +16,12 @@ from transformers.utils import GENERATION_CONFIG_NAME
 
 from ..generation.layout import Layout, LayoutLike, as_layout
 from ..hub.plain_files import plain_file
+from ..media.gif_writer import write_gif
+from ..media.sounds import Sound, write_sound
 from ..models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from ..models.pixelbytes.processing_pixelbytes import PixelBytesProcessor
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from ..pretrained.json_files import read_json, read_object, reading
-from ..tokens.media import Sound, write_gif, write_sound
 from ..tokens.record import DecodedRecord
 from .corpus_layout import LAYOUT_NAME, load_layout
 from .files import write_json, write_pretrained

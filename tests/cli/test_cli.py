@@ -9,8 +9,9 @@ import pytest
 
 from pixelbytes_hf.cli.main import _in_options, main
 from pixelbytes_hf.compare.settings import ComparisonConfig
+from pixelbytes_hf.media.pictures import read_frames
+from pixelbytes_hf.media.sounds import read_sound
 from pixelbytes_hf.runs.run_folder import Run
-from pixelbytes_hf.tokens.media import read_frames, read_sound
 from pixelbytes_hf.training.settings import TrainingConfig
 
 TRAIN = ["train", "--dataset", "{corpus}", "--preset", "mini", "--output-dir"]

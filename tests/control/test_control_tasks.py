@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelbytes_hf.control.arx import fit_arx, predict_next_arx, simulate_arx
+from dataset_builder.arx import fit_arx, predict_next_arx, simulate_arx
 from pixelbytes_hf.control.signal_stream import SignalStream, expected_amplitudes, to_amplitudes, to_ids
 from pixelbytes_hf.control.tasks import predict_next_states, simulate_states, steer, steer_by_prediction
 from pixelbytes_hf.generation.layout import Audio

@@ -14,7 +14,8 @@ import pytest
 
 from dataset_builder.creatures import ATTRIBUTES, CRY_RATE_HZ, cry, draw
 from dataset_builder.pokemon import CRY_FOLDER, CSV_FOLDER, SPRITE_FOLDER
-from pixelbytes_hf.tokens.media import Sound, write_gif, write_sound
+from pixelbytes_hf.media.gif_writer import write_gif
+from pixelbytes_hf.media.sounds import Sound, write_sound
 
 NUM_SPECIES = 12
 TABLES = {

@@ -17,7 +17,8 @@ import pytest
 import dataset_builder
 from dataset_builder import pixelbytes_pokemon
 from dataset_builder.pixelbytes_pokemon import PixelBytesPokemon
-from pixelbytes_hf.tokens.media import read_frames, read_sound
+from pixelbytes_hf.media.pictures import read_frames
+from pixelbytes_hf.media.sounds import read_sound
 
 pytestmark = pytest.mark.slow
 REQUIREMENTS = ["datasets==3.6.0", "pillow", "scikit-image", "scipy", "soundfile", "tqdm", "wrapt"]

@@ -6,7 +6,7 @@ import soundfile
 
 from dataset_builder.creatures import ATTRIBUTES, CRY_RATE_HZ, measure_cry, measure_sprite, read_attributes
 from dataset_builder.mini import FAMILY_ATTRIBUTES, MAX_NUM_CREATURES, draw_attributes, make_record
-from pixelbytes_hf.tokens.media import composite_on_white, read_frames
+from pixelbytes_hf.media.pictures import composite_on_white, read_frames
 
 
 def test_creatures_differ_and_families_share_their_attributes():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dataset_builder.pixelize import pixelize_frames, pixelize_gif
-from pixelbytes_hf.tokens.media import Frames, read_frames
+from pixelbytes_hf.media.pictures import Frames, read_frames
 from pixelbytes_hf.tokens.vocabulary import NES_COLOURS
 
 

@@ -9,7 +9,7 @@ from media_files import sound_file
 from dataset_builder.pokemon import CSV_FOLDER, clean_description, make_record, read_species
 from dataset_builder.record import UnusableRecordError
 from dataset_builder.sources import LocalSource
-from pixelbytes_hf.tokens.media import read_frames
+from pixelbytes_hf.media.pictures import read_frames
 
 
 def wav(samples, rate=8000):

@@ -17,8 +17,10 @@ import urllib.request
 import numpy as np
 import pytest
 
+from pixelbytes_hf.media.gif_writer import write_gif
+from pixelbytes_hf.media.pictures import read_frames
+from pixelbytes_hf.media.sounds import read_sound
 from pixelbytes_hf.runs.run_folder import Run
-from pixelbytes_hf.tokens.media import read_frames, read_sound, write_gif
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [

@@ -19,8 +19,9 @@ from pixelbytes_hf.demo.inputs import (
 )
 from pixelbytes_hf.demo.limits import UPLOAD_LIMITS
 from pixelbytes_hf.generation.layout import Audio, Image, Layout
+from pixelbytes_hf.media.gif_writer import write_gif
+from pixelbytes_hf.media.sounds import Sound, write_sound
 from pixelbytes_hf.runs.run_folder import Run
-from pixelbytes_hf.tokens.media import Sound, write_gif, write_sound
 
 
 def test_a_drawing_survives_the_page(run, rng):

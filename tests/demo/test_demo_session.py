@@ -14,8 +14,10 @@ from pixelbytes_hf.demo.session import FinishedRecord, Session
 from pixelbytes_hf.demo.streaming import stream_tokens
 from pixelbytes_hf.demo.views import name_media
 from pixelbytes_hf.generation.layout import Audio, Layout
+from pixelbytes_hf.media.gif_writer import write_gif
+from pixelbytes_hf.media.pictures import read_frames
+from pixelbytes_hf.media.sounds import read_sound
 from pixelbytes_hf.runs.run_folder import Run
-from pixelbytes_hf.tokens.media import read_frames, read_sound, write_gif
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@ import io
 import numpy as np
 import pytest
 
-from pixelbytes_hf.tokens.media import composite_on_white, read_frames, write_gif
+from pixelbytes_hf.media.gif_writer import write_gif
+from pixelbytes_hf.media.pictures import composite_on_white, read_frames
 
 
 def gif_bytes(frames, **options):

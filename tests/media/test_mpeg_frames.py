@@ -3,7 +3,7 @@ import pytest
 from media_files import noisy_tone, sound_file
 
 from pixelbytes_hf.media.mpeg_frames import with_frame_count
-from pixelbytes_hf.tokens.media import read_sound
+from pixelbytes_hf.media.sounds import read_sound
 
 RATES = (8_000, 11_025, 22_050, 24_000, 32_000, 44_100, 48_000)
 

@@ -6,7 +6,9 @@ import pytest
 from media_files import BLUE, DARK, GREEN, NOTHING, RED, apng_file, gif_file, png_chunk, png_file
 from PIL import Image, ImageOps
 
-from pixelbytes_hf.tokens.media import MediaLimits, composite_on_white, read_frames, write_gif
+from pixelbytes_hf.media.gif_writer import write_gif
+from pixelbytes_hf.media.media_limits import MediaLimits
+from pixelbytes_hf.media.pictures import composite_on_white, read_frames
 
 
 def gif_bytes(frames, **options):

@@ -6,7 +6,8 @@ import pytest
 import soundfile
 from media_files import flac_of_length, noisy_tone, sound_file, wav_file
 
-from pixelbytes_hf.tokens.media import MediaLimits, Sound, read_sound, write_sound
+from pixelbytes_hf.media.media_limits import MediaLimits
+from pixelbytes_hf.media.sounds import Sound, read_sound, write_sound
 
 WHOLE_FORMATS = [
     ("WAV", "PCM_16"),

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from pixelbytes_hf.generation.layout import Audio, Image, Layout, Text, as_layout
+from pixelbytes_hf.media.pictures import read_frames
+from pixelbytes_hf.media.sounds import read_sound
 from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from pixelbytes_hf.publishing import samples
 from pixelbytes_hf.publishing.samples import Prompts, choose_layout, choose_prompts, make_samples
 from pixelbytes_hf.runs.run_folder import Run
-from pixelbytes_hf.tokens.media import read_frames, read_sound
 
 
 @pytest.fixture(scope="module")

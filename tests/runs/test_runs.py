@@ -5,12 +5,13 @@ import pytest
 
 from pixelbytes_hf.data.corpus import TokenCorpus
 from pixelbytes_hf.generation.layout import Audio, Image, Layout, Text
+from pixelbytes_hf.media.pictures import read_frames
+from pixelbytes_hf.media.sounds import Sound, read_sound, write_sound
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from pixelbytes_hf.runs.corpus_layout import layout_of_corpus
 from pixelbytes_hf.runs.run_folder import Run, playable_sound, write_media
 from pixelbytes_hf.tokens.grid import audio_segment, image_segment, text_segment
-from pixelbytes_hf.tokens.media import Sound, read_frames, read_sound, write_sound
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
 SPRITE = np.zeros((4, 12, 12, 3), np.uint8)

@@ -8,10 +8,11 @@ import pytest
 from pixelbytes_hf.cli.main import main
 from pixelbytes_hf.cli.preset_list import count_parameters, describe_preset, format_presets
 from pixelbytes_hf.generation.layout import Audio, Image, Layout
+from pixelbytes_hf.media.pictures import read_frames
+from pixelbytes_hf.media.sounds import Sound, read_sound, write_sound
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from pixelbytes_hf.runs.run_folder import Run
-from pixelbytes_hf.tokens.media import Sound, read_frames, read_sound, write_sound
 from pixelbytes_hf.training.builders import build_tokenizer
 from pixelbytes_hf.training.presets import PRESETS, Preset, get_preset
 from pixelbytes_hf.training.presets_small import SMALL_SOURCE

@@ -97,6 +97,7 @@ class PixelBytesModel(PixelBytesPreTrainedModel):
         config: Settings.
     """
 
+    _input_embed_layer = "embedding"
     _keys_to_ignore_on_load_unexpected = [r"^fc\."]  # noqa: RUF012, the base class declares it so
 
     def __init__(self, config: PixelBytesConfig) -> None:
@@ -109,14 +110,6 @@ class PixelBytesModel(PixelBytesPreTrainedModel):
         self.in_proj = nn.Linear(config.context_width, width) if config.needs_projection else nn.Identity()
         self.mixer = build_mixer(config.mixer_config)
         self.post_init()
-
-    def get_input_embeddings(self) -> nn.Embedding:
-        """Return the embedding of a cell."""
-        return self.embedding
-
-    def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replace the embedding of a cell."""
-        self.embedding = value
 
     @can_return_tuple
     def forward(
