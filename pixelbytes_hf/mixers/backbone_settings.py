@@ -1,16 +1,18 @@
 """Settings with which a model of transformers is a mixer of this size; its own defaults are those of large models."""
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from transformers import PreTrainedConfig
 
 from ..pretrained.setting_checks import check_size, refuse_unknown
+from ..tokens.checks import check_choice
 from .mixer_properties import is_recurrent
 
 PositionsName = Literal["rotary", "none"]
-_SIZE_NAMES = frozenset(
-    ["hidden_size", "num_hidden_layers", "intermediate_size", "num_attention_heads", "num_heads", "head_dim", "expand"]
-)
+_SIZE_NAMES = {
+    *("hidden_size", "intermediate_size", "head_dim", "expand"),
+    *("num_hidden_layers", "num_attention_heads", "num_heads"),
+}
 # what a backbone may be told beyond its own fields
 _BACKBONE_KEYWORDS = frozenset(["is_causal", "positions"])
 
@@ -51,9 +53,7 @@ def check_mixer(mixer: PreTrainedConfig) -> None:
     Raises:
         ValueError: If a number of heads does not divide the width, or a setting has no meaning for the mixer.
     """
-    positions = getattr(mixer, "positions", "rotary")
-    if positions not in get_args(PositionsName):
-        raise ValueError(f"mixer_config.positions must be one of {get_args(PositionsName)}, got {positions!r}")
+    check_choice("mixer_config.positions", getattr(mixer, "positions", "rotary"), PositionsName)
     if not getattr(mixer, "is_causal", True) and is_recurrent(mixer):
         raise ValueError(
             f"mixer_config.is_causal must be True for {mixer.model_type!r}, a state that reads forward; "

@@ -1,14 +1,14 @@
 """Configurations of our own mixers."""
 
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
 
 from ..pretrained.setting_checks import StrictConfig, check_dropout, check_size, refuse_unknown
+from ..tokens.checks import check_choice
 from .backbone_settings import build_backbone_config, check_mixer
 from .mixer_properties import input_width, output_width, sees_future
 
-BidirectionalName = Literal["first"]
 MergeName = Literal["sum", "concatenation"]
 
 
@@ -72,7 +72,7 @@ class PixelBytesLSTMConfig(PixelBytesMixerConfig):
         if "num_layers" in kwargs:
             self.num_hidden_layers = kwargs.pop("num_layers")
         super().__post_init__(**kwargs)
-        if not isinstance(self.bidirectional, bool) and self.bidirectional not in get_args(BidirectionalName):
+        if not isinstance(self.bidirectional, bool) and self.bidirectional != "first":
             raise ValueError(f"bidirectional must be True, False or 'first', got {self.bidirectional!r}")
         if self.bidirectional == "first" and self.hidden_size % 2:
             raise ValueError(f"hidden_size must be even with bidirectional='first', got {self.hidden_size}")
@@ -214,8 +214,7 @@ class PixelBytesBidirectionalConfig(PixelBytesMixerConfig):
         if not isinstance(self.inner_config, PreTrainedConfig):
             self.inner_config = build_mixer_config({"model_type": "mamba2", **(self.inner_config or {})})
         super().__post_init__(**kwargs)
-        if self.merge not in get_args(MergeName):
-            raise ValueError(f"merge must be one of {get_args(MergeName)}, got {self.merge!r}")
+        check_choice("merge", self.merge, MergeName)
         if self.merge == "concatenation" and self.first_only:
             raise ValueError("merge must be 'sum' with first_only, whose other layers read vectors of one width")
         check_mixer(self.inner_config)

@@ -32,7 +32,7 @@ def find_objective(name: str) -> type[Objective]:
         >>> find_objective("masked").decoding
         'parallel'
     """
-    if name not in OBJECTIVES:
+    if name not in tuple(OBJECTIVES):  # a name from a file may be no str
         raise ValueError(f"objective must be one of {tuple(OBJECTIVES)}, got {name!r}")
     return OBJECTIVES[name]
 

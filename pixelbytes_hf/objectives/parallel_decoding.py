@@ -12,13 +12,14 @@ Source: the schedule and the choice by confidence are MaskGIT's (Chang et al. 20
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..tokens.checks import check_choice
 from ..tokens.contexts import ContextRule
 from ..tokens.grid import SEGMENT_END, Ids, Segment, Shape
 from ..tokens.places import Mask, locate_places
@@ -54,8 +55,7 @@ class ParallelSampling(NamedTuple):
         """
         if self.num_steps < 1:
             raise ValueError(f"num_steps must be at least 1, got {self.num_steps}")
-        if self.order not in get_args(Order):
-            raise ValueError(f"order must be one of {get_args(Order)}, got {self.order!r}")
+        check_choice("order", self.order, Order)
         if self.temperature < 0:
             raise ValueError(f"temperature must be at least 0, got {self.temperature}")
 

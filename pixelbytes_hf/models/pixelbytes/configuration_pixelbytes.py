@@ -5,7 +5,7 @@ The paper's three formats of ``config.json`` are read too (`legacy_checkpoint`),
 """
 
 import os
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.configuration_utils import SubConfigSpec
@@ -14,11 +14,12 @@ from transformers.utils import cached_file, logging
 from ...mixers.backbone_settings import check_mixer
 from ...mixers.configuration_mixers import MIXER_CONFIGS, PixelBytesLSTMConfig, build_mixer_config
 from ...mixers.mixer_properties import input_width, output_width, sees_future
-from ...objectives.objectives import OBJECTIVES
+from ...objectives.objectives import OBJECTIVES, find_objective
 from ...pretrained.exported_code import writes_code
 from ...pretrained.remote_code import is_copy
 from ...pretrained.setting_checks import StrictConfig, check_dropout, check_number, check_size, refuse_unknown
 from ...pretrained.transformers_versions import check_version
+from ...tokens.checks import check_choice
 from ...tokens.contexts import CONTEXT_RULES, WINDOW_SIZE
 from ...tokens.vocabulary import Vocabulary
 from .family_code import MODEL_CLASSES, write_family_code
@@ -217,9 +218,8 @@ class PixelBytesConfig(StrictConfig):
         sizes = {"vocab_size": 3, "context_size": 1, "window_length": 1, "embedding_dim": least_width}
         for name, least in sizes.items():
             check_size(name, getattr(self, name), least)
-        for name, choices in (("embedding", get_args(EmbeddingName)), ("objective", tuple(OBJECTIVES))):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
+        check_choice("embedding", self.embedding, EmbeddingName)
+        find_objective(self.objective)
         if self.embedding in ("conv", "noconv") and self.context_size != WINDOW_SIZE:
             raise ValueError(
                 f"context_size must be {WINDOW_SIZE}, a 3x3 window, with the embedding {self.embedding!r}, got "
