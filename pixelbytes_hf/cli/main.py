@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from ..compare.settings import ComparisonConfig
+from ..runs.kinds import KINDS, find_object
 from ..training.presets import PRESETS, get_preset
-from ..training.settings import OLD_NAMES, TrainingConfig
+from ..training.settings import OLD_NAMES
 from .build import add_build, build_corpus
 from .compress import add_compress, add_decompress, compress, decompress
 from .corpora import count_unreadable, open_corpus, tell
+from .evaluate import add_evaluate, evaluate
 from .generate import add_generate, generate
 from .option_readers import json_list, json_object, positive
 from .publish import add_demo, add_push, demo, push
 
-EVERY, NUM_DRAWS = 16, 16  # of an evaluation: a sixteenth of the tokens, a quarter of a comparison's draws
 PRESET_HELP = "name of a preset, which says model, tokenizer and settings; `pixelbytes presets` lists them"
 POSITIONAL = {"run_folder": "RUN", "repo_id": "USER/NAME"}
 BAD_INPUT = 2
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, add, run in (
         ("build", add_build, build_corpus),
         ("train", _add_train, _train),
-        ("evaluate", _add_evaluate, _evaluate),
+        ("evaluate", add_evaluate, evaluate),
         ("compare", _add_compare, _compare),
         ("generate", add_generate, generate),
         ("presets", lambda command: None, _presets),
@@ -100,7 +101,16 @@ def _add_train(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--model", type=json_object, metavar="JSON", help="settings of the model, over the preset's")
     command.add_argument("--tokenizer", type=json_object, metavar="JSON", help="settings of the tokenizer, likewise")
-    _add_fields(command.add_argument_group("settings of the run, over the preset's"), TrainingConfig)
+    group = command.add_argument_group("settings of the run, over the preset's")
+    added: list[str] = []
+    for settings in _settings_of_kinds():
+        _add_fields(group, settings, leave_out=added)
+        added += [field.name for field in dataclasses.fields(settings)]
+
+
+def _settings_of_kinds() -> list[Any]:
+    """Return the classes of the settings of a run, a class once."""
+    return list({kind.settings: find_object(kind.settings) for kind in KINDS.values()}.values())
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -108,7 +118,7 @@ def _train(options: argparse.Namespace) -> None:
     from ..training.builders import build_tokenizer, tokenizer_class
     from ..training.train import train
 
-    names = {field.name for field in dataclasses.fields(TrainingConfig)}
+    names = {field.name for settings in _settings_of_kinds() for field in dataclasses.fields(settings)}
     overrides = {name: value for name, value in vars(options).items() if name in names}
     plan = get_preset(options.preset)
     known = inspect.signature(tokenizer_class(plan.tokenizer_class)).parameters
@@ -133,87 +143,6 @@ def _train(options: argparse.Namespace) -> None:
         **overrides,
     )
     print(folder)
-
-
-def _add_evaluate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("run_folder", metavar="RUN", help="run folder")
-    command.add_argument("--dataset", required=True, help="folder or Hub name of a corpus")
-    command.add_argument("--split", default="test", help="split to evaluate (default: %(default)s)")
-    command.add_argument("--window-length", type=int, default=1024, help="tokens read at once (default: %(default)s)")
-    command.add_argument(
-        "--batch-size", type=int, default=16, help="records or windows read together (default: %(default)s)"
-    )
-    command.add_argument(
-        "--state",
-        choices=("carried", "zero"),
-        default="carried",
-        help="what a window starts from: what the model kept of the record's earlier ones, or nothing, as always "
-        "with the objectives last, masked and diffusion (default: %(default)s)",
-    )
-    command.add_argument(
-        "--every",
-        type=positive,
-        help="objective last: score one token in so many, as each takes a pass over a window of its own "
-        f"(default: {EVERY})",
-    )
-    command.add_argument(
-        "--num-draws",
-        type=positive,
-        help="objectives masked and diffusion: read every window so often, each time with other tokens hidden "
-        f"(default: {NUM_DRAWS})",
-    )
-    command.add_argument("--no-baselines", action="store_true", help="leave out the models without a network")
-    command.add_argument("--out", help="JSON to write; by default evaluation-SPLIT.json in the run folder")
-
-
-def _evaluate(options: argparse.Namespace) -> None:
-    """Print bits per new token of a run beside the trivial baselines."""
-    from ..data.tokenize_dataset import tokenize_dataset
-    from ..evaluation.evaluation import evaluate_baselines, evaluate_model, write_results
-    from ..evaluation.tables import format_table
-    from ..runs.run_folder import Run
-    from ..training.resume import read_record
-
-    if options.split == "train" and not options.no_baselines:
-        raise ValueError("baselines count the split 'train': evaluate another, or pass --no-baselines")
-    run, folder = Run.load(options.run_folder), Path(options.run_folder).resolve()
-    data = open_corpus(options.dataset)
-    for split in (options.split, *(() if options.no_baselines else ("train",))):
-        if split not in data:
-            raise ValueError(f"dataset {options.dataset!r} has no split {split!r}: it has {sorted(data)}")
-    corpus = tokenize_dataset(data[options.split], run.tokenizer)
-    results = {
-        f"run {folder.name}": evaluate_model(
-            run.model,
-            corpus,
-            window_length=options.window_length,
-            batch_size=options.batch_size,
-            state=options.state,
-            **_settings_of_objective(run.model.objective, options),
-            seed=read_record(folder)["settings"]["seed"],
-        )
-    }
-    if not options.no_baselines:
-        results |= evaluate_baselines(tokenize_dataset(data["train"], run.tokenizer), corpus)
-    write_results(results, options.out or folder / f"evaluation-{options.split}.json")
-    print(format_table(results))
-
-
-def _settings_of_objective(objective: Any, options: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings of an evaluation that only some objectives have."""
-    chosen = {}
-    for name, default, is_used in (
-        ("every", EVERY, objective.windows == "last token"),
-        ("num_draws", NUM_DRAWS, objective.is_corrupted),
-    ):
-        given = getattr(options, name)
-        if given is not None and not is_used:
-            raise ValueError(
-                f"--{name.replace('_', '-')} must not be given with the objective {objective.name!r}, got {given}"
-            )
-        if is_used:
-            chosen[name] = default if given is None else given
-    return chosen
 
 
 def _add_compare(command: argparse.ArgumentParser) -> None:
@@ -241,13 +170,13 @@ def _add_compare(command: argparse.ArgumentParser) -> None:
 def _compare(options: argparse.Namespace) -> int:
     """Train and evaluate several presets with several seeds under one budget, and print the table."""
     from ..compare.compare import compare
-    from ..compare.report import format_report
+    from ..compare.report import TABLE_NAME
 
     names = {field.name for field in dataclasses.fields(ComparisonConfig)} - {"seeds"}
     given = {name: value for name, value in vars(options).items() if name in names}
     settings = ComparisonConfig(seeds=tuple(options.seeds), **given)
     result = compare(options.presets, open_corpus(options.dataset), options.output_dir, settings, jobs=options.jobs)
-    print(format_report(result))
+    print((Path(options.output_dir) / TABLE_NAME).read_text(encoding="utf-8").rstrip())
     for run in result["failures"]:
         print(f"pixelbytes compare: {run['preset']}, seed {run['seed']} failed: {run['reason']}", file=sys.stderr)
     return SOME_FAILED if result["failures"] else 0
@@ -286,8 +215,9 @@ def _add_fields(command: Any, settings: Any, *, shows_defaults: bool = False, le
 
 
 def _explanations(settings: Any) -> dict[str, str]:
-    """Return what the docstring of a class says of its arguments, by name, as argparse wants its help."""
-    arguments = inspect.cleandoc(settings.__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0]
+    """Return what the docstrings of a class and of its bases say of arguments, by name, as argparse wants its help."""
+    texts = (inspect.cleandoc(vars(kind).get("__doc__") or "") for kind in reversed(settings.__mro__))
+    arguments = "\n".join(text.partition("Args:\n")[2].partition("\n\n")[0] for text in texts)
     items = re.findall(r"^    (\w+): (.+?)(?=^    \w|\Z)", arguments, flags=re.MULTILINE | re.DOTALL)
     return {name: " ".join(re.sub("`+", "", text).split()).rstrip(".").replace("%", "%%") for name, text in items}
 

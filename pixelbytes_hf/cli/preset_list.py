@@ -9,6 +9,7 @@ import torch
 
 from ..models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from ..models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
+from ..runs.kinds import find_kind
 from ..training.builders import tokenizer_class
 from ..training.presets import Preset
 
@@ -21,7 +22,7 @@ _NUMBERS = ("parameters", "ids", "cells")
 
 
 def describe_preset(preset: Preset) -> dict[str, Any]:
-    """Return what the columns of the list show, and ``note``.
+    """Return what the columns of the list show of a sequence model, and ``note``.
 
     Args:
         preset: Whose model is laid out, but not filled with numbers.
@@ -67,7 +68,7 @@ def format_presets(presets: Mapping[str, Preset]) -> str:
     Args:
         presets: By name.
     """
-    described = {name: describe_preset(preset) for name, preset in presets.items()}
+    described = {name: find_kind(preset.kind).verb("list")(preset) for name, preset in presets.items()}
     order = sorted(described, key=lambda name: (described[name]["source"], name))
     rows = [list(COLUMNS)]
     for name in order:

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from ..evaluation.evaluation import evaluate_baselines, write_results
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from ..pretrained.json_files import read_json
 from ..runs.files import find_differences, write_json
+from ..runs.kinds import find_kind
 from ..training.builders import build_tokenizer
 from ..training.presets import Preset, get_preset
 from .report import write_report
@@ -45,9 +46,7 @@ def compare(
     jobs: int = 1,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Train and evaluate every preset with every seed, and write ``results.json``, ``table.md`` and figures.
-
-    A run that fails does not end the comparison: it is named in ``failures`` with its reason.
+    """Train and evaluate presets of one kind with every seed, and write ``results.json``, ``table.md`` and figures.
 
     Args:
         presets: Names, or presets of one's own by name.
@@ -59,17 +58,41 @@ def compare(
         progress: Whether to show progress bars.
 
     Returns:
-        What ``results.json`` holds: ``settings``, ``presets``, ``corpora``, ``runs``, ``failures``, ``baselines``,
-        ``machine``.
+        What ``results.json`` holds.
 
     Raises:
-        ValueError: If a name is unknown, a split is missing, or a finished run had other settings.
+        ValueError: If a name is unknown, the presets are of several kinds, a split is missing, or a finished run had
+            other settings.
     """
     named = dict(presets) if isinstance(presets, Mapping) else {name: get_preset(name) for name in presets}
     if not named or jobs < 0:
         raise ValueError(f"expected presets and jobs >= 0, got {list(named)} and {jobs}")
+    kinds = {plan.kind for plan in named.values()}
+    if len(kinds) > 1:
+        raise ValueError(f"presets must be of one kind, whose figures can be compared, got {sorted(kinds)}")
+    run: Callable[..., dict[str, Any]] = find_kind(kinds.pop()).verb("compare")
+    return run(named, data, output_dir, settings, jobs=jobs, progress=progress)
+
+
+def compare_sequences(
+    presets: Mapping[str, Preset],
+    data: Mapping[str, Any],
+    output_dir: str | os.PathLike[str],
+    settings: ComparisonConfig,
+    *,
+    jobs: int,
+    progress: bool,
+) -> dict[str, Any]:
+    """Compare presets of sequence models; arguments and errors as of `compare`.
+
+    A run that fails does not end the comparison: it is named in ``failures`` with its reason.
+
+    Returns:
+        What ``results.json`` holds: ``settings``, ``presets``, ``corpora``, ``runs``, ``failures``, ``baselines``,
+        ``machine``.
+    """
     folders = Folders(Path(output_dir))
-    plans = {name: _share_settings(plan, settings) for name, plan in named.items()}
+    plans = {name: _share_settings(plan, settings) for name, plan in presets.items()}
     corpora = _tokenize(plans, data, folders, settings, progress)
     all_jobs = [
         _make_job(name, plan, seed, corpora[name], settings) for seed in settings.seeds for name, plan in plans.items()

@@ -25,8 +25,8 @@ from ..runs.versions import describe_versions
 from ..training.builders import build_tokenizer
 from ..training.checkpoints import find_newest_complete
 from ..training.presets import Preset
+from ..training.sequence.training_windows import make_windows
 from ..training.train import CHECKPOINTS_NAME, HISTORY_NAME, train
-from ..training.training_windows import make_windows
 
 CURVE_KEYS = ("step", "seconds", "num_input_tokens_seen", "bits")
 
@@ -52,7 +52,7 @@ class Job:
     @property
     def seed(self) -> int:
         """Seed of the training."""
-        return self.plan.training.seed
+        return int(self.plan.training.seed)
 
     @property
     def label(self) -> str:

@@ -16,6 +16,7 @@ from gradio.http_server import LOCALHOST_NAME
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from ..runs.kinds import kind_of_run
 from ..runs.run_folder import Run
 from .inputs import VisitorError, longest_cry_seconds, read_cry, read_picture, sprite_size
 from .limits import (
@@ -227,14 +228,19 @@ def _errors_shown() -> Iterator[None]:
         raise gr.Error(escape(str(error)), print_exception=False) from error
 
 
-def open_page(run_folder: str | Path, *, title: str = TITLE, **options: Any) -> DemoPage:
-    """Load a run, serve its page, and return it when it ends.
+def open_page(run_folder: str | Path, *, title: str = TITLE, **options: Any) -> Any:
+    """Load a run, serve the page of its kind, and return it when it ends.
 
     Args:
         run_folder: That `train` made.
         title: Shown on top.
         options: Of gradio's `launch`.
     """
+    return kind_of_run(run_folder).verb("demo")(run_folder, title=title, **options)
+
+
+def open_sequence_page(run_folder: str | Path, *, title: str, **options: Any) -> DemoPage:
+    """Serve the page of a sequence model; see `open_page`."""
     page = DemoPage(Run.load(run_folder), title=title)
     page.launch(**options)
     return page

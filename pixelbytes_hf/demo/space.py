@@ -6,6 +6,7 @@ no registry entry of ours: only libraries that everybody installs.
 
 import re
 import shutil
+from collections.abc import Callable
 from importlib.metadata import requires, version
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from ..hub.plain_files import NEVER_DELETED, list_plain_files
 from ..hub.requests import remote_files
 from ..hub.upload import Published, publish_folder
+from ..runs.kinds import kind_of_run
 from ..runs.run_folder import Run
 from .views import name_media
 
@@ -44,6 +46,13 @@ def write_space(run_folder: str | Path, folder: str | Path, *, title: str = "Pix
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(f"folder {str(target)!r} is not empty: expected a free name")
+    write: Callable[..., None] = kind_of_run(run_folder).verb("space")
+    write(run_folder, target, title=title)
+    return sorted(path for path in target.rglob("*") if path.is_file())
+
+
+def write_sequence_space(run_folder: str | Path, target: Path, *, title: str) -> None:
+    """Write the Space of a sequence model into an empty folder; see `write_space`."""
     run = Run.load(run_folder, follow_links=False)
     (target / "dataset_builder").mkdir(parents=True)
     run.save(target / RUN_NAME)
@@ -51,7 +60,6 @@ def write_space(run_folder: str | Path, folder: str | Path, *, title: str = "Pix
     shutil.copyfile(Path(__file__).with_name(APP_NAME), target / "app.py")
     (target / "requirements.txt").write_text("\n".join(requirements()) + "\n", encoding="utf-8")
     (target / "README.md").write_text(render_card(run, title=title), encoding="utf-8")
-    return sorted(path for path in target.rglob("*") if path.is_file())
 
 
 def push_space(folder: str | Path, repo_id: str, *, private: bool = False, token: str | None = None) -> Published:

@@ -16,6 +16,7 @@ from ..hub.requests import remote_files
 from ..hub.upload import Published, check_repo_id, publish_folder
 from ..models.pixelbytes.family_code import write_family_code
 from ..runs.files import write_json
+from ..runs.kinds import kind_of_run
 from ..runs.run_folder import Run
 from .card_facts import CardFacts, gather_facts
 from .cards import render_model_card, render_template
@@ -110,7 +111,27 @@ def assemble(
         raise ValueError(f"subfolder must be a relative path such as 'small' or 'small/seed-1', got {subfolder!r}")
     if with_samples and dataset is None:
         raise ValueError("samples begin from a corpus' test records: expected dataset, or with_samples=False")
-    run, root = Run.load(run_folder, follow_links=False), Path(folder)
+    write: Callable[..., None] = kind_of_run(run_folder).verb("push")
+    given = {"repo_id": repo_id, "subfolder": subfolder, "dataset": dataset, "with_samples": with_samples}
+    write(run_folder, Path(folder), **given, seed=seed, **card)
+    if subfolder is not None:
+        _write_index(Path(folder), repo_id, list_plain_files(folder))
+    return list_plain_files(folder)
+
+
+def assemble_sequence(
+    run_folder: str | Path,
+    root: Path,
+    *,
+    repo_id: str,
+    subfolder: str | None,
+    dataset: str | None,
+    with_samples: bool,
+    seed: int,
+    **card: Any,
+) -> None:
+    """Write all that is published of a sequence model, but for the index; arguments as of `assemble`."""
+    run = Run.load(run_folder, follow_links=False)
     check_travels(run.model.config.mixer_config)
     name = (subfolder or repo_id).rpartition("/")[2]
     facts = gather_facts(run_folder, name=name, repo_id=repo_id, subfolder=subfolder, dataset=dataset, **card)
@@ -123,9 +144,6 @@ def assemble(
         facts = replace(facts, samples=_add_samples(run, str(dataset), target, facts, seed))
     write_json(target / FACTS_NAME, asdict(facts))
     (target / CARD_NAME).write_text(render_model_card(facts), encoding="utf-8")
-    if subfolder is not None:
-        _write_index(root, repo_id, list_plain_files(root))
-    return list_plain_files(root)
 
 
 def _add_samples(run: Run, dataset: str, target: Path, facts: CardFacts, seed: int) -> dict[str, str]:

@@ -42,6 +42,7 @@ RESULT: Json = {
 }
 _KNOWN: Mapping[str, Json] = {
     RECORD_NAME: {
+        "kind": ...,
         "model": dict.fromkeys(["start_from", *PixelBytesConfig.__dataclass_fields__], ...),
         "tokenizer": dict.fromkeys([*_OF_FIRST, *inspect.signature(ActionPixelBytesTokenizer).parameters], ...),
         "settings": dict.fromkeys(["num_processes", *TrainingConfig.__dataclass_fields__], ...),

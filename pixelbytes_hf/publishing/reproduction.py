@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from ..runs.kinds import SEQUENCE
 from ..training.builders import build_tokenizer
 from ..training.presets import PRESETS, Preset
 from ..training.settings import TrainingConfig
@@ -29,7 +30,9 @@ def closest_preset(record: Mapping[str, Any]) -> tuple[str, dict[str, Options]]:
     Raises:
         ValueError: If no preset can be changed into the run.
     """
-    found = {name: changes for name, preset in PRESETS.items() if (changes := _changes(record, preset)) is not None}
+    kind = record.get("kind", SEQUENCE)
+    presets = {name: preset for name, preset in PRESETS.items() if preset.kind == kind}
+    found = {name: changes for name, preset in presets.items() if (changes := _changes(record, preset)) is not None}
     if not found:
         raise ValueError("no preset leads to the run: expected the record of a run that `pixelbytes train` can make")
     name = min(found, key=lambda name: (_count_leaves(found[name]), name))

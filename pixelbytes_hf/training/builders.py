@@ -13,8 +13,8 @@ from ..models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from ..models.pixelbytes.tokenization_first import PixelBytesTokenizer
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from ..tokens.vocabulary import Vocabulary
-from .initialisation import initialise_ordered
 from .presets import Preset
+from .sequence.initialisation import initialise_ordered
 
 _TOKENIZERS: dict[str, Any] = {kind.__name__: kind for kind in (ActionPixelBytesTokenizer, PixelBytesTokenizer)}
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from transformers.trainer_callback import ExportableState
 from ..data.batches import WindowSampler
 from ..runs.files import write_json
 
-IS_VALIDATION = frozenset(["eval_bits", "eval_hidden_bits"])
+EVAL_PREFIX = "eval_"  # of the names of what a validation measures
 _TIME_PARTS = 10  # of a run that seconds limit, each ending with a validation
 
 
@@ -89,8 +90,8 @@ class HistoryWriter(TrainerCallback):
             if broken := [name for name, value in point.items() if not math.isfinite(value)]:
                 raise ValueError(f"training diverged: {broken[0]} is {point[broken[0]]} at step {point['step']}")
         train = [point for point in state.log_history if "loss" in point]
-        validated = [point for point in state.log_history if IS_VALIDATION & point.keys()]
-        validation = [{name.removeprefix("eval_"): value for name, value in point.items()} for point in validated]
+        validated = filter(is_validation, state.log_history)
+        validation = [{name.removeprefix(EVAL_PREFIX): value for name, value in point.items()} for point in validated]
         total = {"steps": state.global_step, "epochs": state.epoch, "tokens": state.num_input_tokens_seen}
         content = {"likelihood": self.likelihood, "total": total, "train": train, "validation": validation}
         write_json(self.path, content)
@@ -98,12 +99,26 @@ class HistoryWriter(TrainerCallback):
     on_evaluate = on_save = on_train_end = write
 
 
+def is_validation(point: Mapping[str, Any]) -> bool:
+    """Return whether a point of the Trainer's log is a validation's."""
+    return any(name.startswith(EVAL_PREFIX) for name in point)
+
+
 class QuietProgress(ProgressCallback):
-    """The Trainer's progress bar, with the newest figures beside it instead of lines of them."""
+    """The Trainer's progress bar, with the newest figures beside it instead of lines of them.
+
+    Args:
+        shown: Names of figures, beside the loss.
+    """
+
+    def __init__(self, shown: Sequence[str]) -> None:
+        """Keep the names."""
+        super().__init__()
+        self.shown = shown
 
     def on_log(self, args: TrainingArguments, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         """Show loss or bits beside the bar."""
-        shown = {name: logs[name] for name in ("loss", *sorted(IS_VALIDATION)) if name in (logs or {})}
+        shown = {name: logs[name] for name in ("loss", *self.shown) if name in (logs or {})}
         if state.is_world_process_zero and self.training_bar is not None and shown:
             self.training_bar.set_postfix(shown)
 

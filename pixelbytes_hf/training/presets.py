@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from ..runs.kinds import SEQUENCE, find_kind, find_object
 from .presets_ours import BEST, CONTROL, MINI
 from .presets_paper import paper_rows
 from .presets_small import small_rows
-from .settings import TrainingConfig, rename_settings
+from .settings import OptimisationConfig, rename_settings
 
 if TYPE_CHECKING:
     from ..objectives.objective import Objective
@@ -28,9 +29,10 @@ class Preset:
     """Everything a run is made from.
 
     Args:
-        model: Keywords of `PixelBytesConfig`, but for those that the vocabulary gives.
+        model: Keywords of the model's configuration, but for those that the vocabulary gives.
         tokenizer: Keywords of the tokenizer.
-        training: Settings of the run.
+        training: Settings of the run, of the class that its kind names; `TrainingConfig` of a sequence model.
+        kind: What is trained; a name in `kinds.KINDS`.
         tokenizer_class: Name of the tokenizer's class.
         source: Where the settings stand: a table of the paper, or ``ours``.
         note: What a reader of the list has to know.
@@ -39,14 +41,16 @@ class Preset:
 
     model: Mapping[str, Any]
     tokenizer: Mapping[str, Any]
-    training: TrainingConfig
+    training: Any
+    kind: str = SEQUENCE
     tokenizer_class: TokenizerClass = "ActionPixelBytesTokenizer"
     source: str = "ours"
     note: str = ""
     size_limit: int | None = None
 
     def __post_init__(self) -> None:
-        """Check the name of the tokenizer's class."""
+        """Check the names of the kind and of the tokenizer's class."""
+        find_kind(self.kind)
         if self.tokenizer_class not in get_args(TokenizerClass):
             raise ValueError(
                 f"tokenizer_class must be one of {get_args(TokenizerClass)}, got {self.tokenizer_class!r}"
@@ -54,7 +58,7 @@ class Preset:
 
     @property
     def objective(self) -> "type[Objective]":
-        """The class of the model's objective, whose declarations say what the run needs."""
+        """The class of a sequence model's objective, whose declarations say what the run needs."""
         # the command line lists presets without torch
         from ..objectives.objectives import find_objective
 
@@ -66,18 +70,20 @@ class Preset:
         """Return the preset with single values changed; a nested mapping is merged.
 
         Args:
-            model: Keywords of `PixelBytesConfig`; ``mixer_config`` is merged into the preset's, but replaces it where
-                it names another ``model_type``, of which the preset's sizes say nothing.
+            model: Keywords of the model's configuration; ``mixer_config`` is merged into the preset's, but replaces it
+                where it names another ``model_type``, of which the preset's sizes say nothing.
             tokenizer: Keywords of the tokenizer.
-            training: Fields of `TrainingConfig`.
+            training: Settings of the run.
 
         Raises:
-            ValueError: If `training` names no field of `TrainingConfig`, by today's name or the one before.
+            ValueError: If `training` names no setting of the preset's kind, by today's name or the one before.
         """
         training = rename_settings(training)
-        fields = {item.name for item in dataclasses.fields(TrainingConfig)}
+        fields = {item.name for item in dataclasses.fields(self.training)}
         if unknown := sorted(training.keys() - fields):
-            raise ValueError(f"training settings have no {unknown}: expected names among {sorted(fields)}")
+            raise ValueError(
+                f"training settings of a {self.kind} have no {unknown}: expected names among {sorted(fields)}"
+            )
         changed = dict(model or {})
         if "mixer_config" in changed:
             before, given = self.model.get("mixer_config", {}), changed["mixer_config"]
@@ -100,12 +106,17 @@ class Preset:
         """Return the preset that `to_dict` described; lists of its training settings become tuples."""
         items = rename_settings(settings["training"]).items()
         training: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in items}
-        return cls(**{**settings, "training": TrainingConfig(**training)})
+        return _make_preset({**settings, "training": training})
+
+
+def _make_preset(row: Mapping[str, Any]) -> Preset:
+    settings: type[OptimisationConfig] = find_object(find_kind(row.get("kind", SEQUENCE)).settings)
+    return Preset(**{**row, "training": settings(**row["training"])})
 
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        name: Preset(**{**row, "training": TrainingConfig(**row["training"])})
+        name: _make_preset(row)
         for name, row in {**paper_rows(), **small_rows(), "mini": MINI, "best": BEST, "control": CONTROL}.items()
     }
 )

@@ -11,6 +11,7 @@ from ..data.corpus import TokenCorpus
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from ..pretrained.json_files import read_object
 from ..runs.files import find_differences, is_part, remove_parts, write_json
+from ..runs.kinds import SEQUENCE
 from ..runs.versions import describe_versions
 from .presets import Preset
 from .settings import rename_settings
@@ -26,6 +27,7 @@ def describe_run(
 ) -> dict[str, Any]:
     """Return what a run is made from: all that has to be equal when it is resumed, and the versions."""
     return {
+        "kind": plan.kind,
         "model": dict(plan.model),
         "tokenizer": tokenizer.options,
         "settings": {**dataclasses.asdict(plan.training), "num_processes": num_processes},
@@ -90,6 +92,8 @@ def open_folder(
 
 def _check_same_run(old: dict[str, Any], new: dict[str, Any]) -> None:
     """Refuse to resume with other settings: the schedule and the order of windows would not be those of the run."""
+    if (kind := old.get("kind", SEQUENCE)) != new["kind"]:
+        raise ValueError(f"the run to resume was of the kind {kind!r}, got {new['kind']!r}")
     for part in ("model", "tokenizer", "settings", "data"):
         for place, before, after in find_differences(old[part], new[part]):
             if not place.startswith(_FREE_TO_CHANGE):

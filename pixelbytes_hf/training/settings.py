@@ -1,4 +1,4 @@
-"""Settings of a training run, and the names that they had before."""
+"""Settings of a training run: those of every kind, those of sequence models, and the names that they had before."""
 
 import math
 from collections.abc import Mapping
@@ -22,18 +22,10 @@ MatrixType = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """Settings of a training run; the defaults are the paper's.
+class OptimisationConfig:
+    """Settings that trainings of every kind of system have; the defaults are the paper's.
 
     Args:
-        window_length: Tokens of a window, at most.
-        stride: Tokens from one window's start to the next.
-        repeats: Visits of a window in an epoch by modality it holds; see `WindowDataset`.
-        jitter: Whether windows' places vary from epoch to epoch; see `WindowDataset`.
-        mirror: Whether sprites are turned left to right in half of the visits; see `augmentation`.
-        invert: Whether sounds change their sign in half of the visits; see `augmentation`.
-        prefix_windows: Further visits of each record's first `prefix_length` tokens in an epoch; see `WindowDataset`.
-        prefix_length: Tokens of such a visit.
         batch_size: Windows of a batch, in each process.
         gradient_accumulation_steps: Batches whose gradients are added before a step.
         num_train_epochs: Passes over the windows.
@@ -51,8 +43,6 @@ class TrainingConfig:
         hold_ratio: Fraction of the steps after the warm-up before the learning rate begins to fall, in [0, 1).
         final_ratio: Learning rate at the end over the largest one, for ``cosine`` and ``linear``.
         max_grad_norm: Gradients of a larger norm are scaled down to it; None leaves them.
-        initialisation: torch's own, or ``ordered``; see `initialise_ordered`.
-        memory_horizon: Positions that an ``ordered`` LSTM remembers from the start; see `initialise_ordered`.
         eval_steps: Steps between validations, or None for one at each epoch's end.
         save_steps: Steps between checkpoints, or None for one at each epoch's end.
         save_total_limit: Number of checkpoints kept.
@@ -65,14 +55,6 @@ class TrainingConfig:
         ValueError: If a number leaves its range or a name is not among the choices.
     """
 
-    window_length: int = 1024
-    stride: int = 512
-    repeats: Mapping[str, int] = field(default_factory=dict)
-    jitter: bool = False
-    mirror: bool = False
-    invert: bool = False
-    prefix_windows: int = 0
-    prefix_length: int = 256
     batch_size: int = 32
     gradient_accumulation_steps: int = 1
     num_train_epochs: float = 100
@@ -89,8 +71,6 @@ class TrainingConfig:
     hold_ratio: float = 0.0
     final_ratio: float = 0.05
     max_grad_norm: float | None = None
-    initialisation: Initialisation = "default"
-    memory_horizon: int | None = None
     eval_steps: int | None = 200
     save_steps: int | None = 100
     save_total_limit: int = 2
@@ -101,11 +81,16 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Check ranges and choices."""
+        for name, is_allowed, expected in self._rules():
+            if not is_allowed:
+                raise ValueError(f"{name} must be {expected}, got {getattr(self, name)!r}")
+
+    def _rules(self) -> list[tuple[str, bool, str]]:
+        """Return name of a setting, whether its value is allowed, and what is expected."""
         choices = {
             "optimiser": get_args(Optimiser),
             "matrix_dtype": get_args(MatrixType),
             "schedule": SCHEDULES,
-            "initialisation": get_args(Initialisation),
         }
         positive = (
             *("batch_size", "gradient_accumulation_steps", "save_total_limit", "logging_steps", "num_train_epochs"),
@@ -113,19 +98,53 @@ class TrainingConfig:
         )
         positive_or_none = ("max_steps", "max_seconds", "eval_steps", "save_steps", "max_grad_norm")
         values = vars(self)
-        for name, is_allowed, expected in (
+        return [
             *((name, values[name] in known, f"one of {known}") for name, known in choices.items()),
             *((name, 0 < values[name] < math.inf, "positive and finite") for name in positive),
             *((name, values[name] is None or values[name] > 0, "positive or None") for name in positive_or_none),
-            ("stride", self.stride <= self.window_length, f"at most window_length ({self.window_length})"),
             ("betas", len(self.betas) == 2, "two numbers"),
             ("report_to", not isinstance(self.report_to, str), "a list of names"),
             ("save_total_limit", self.save_total_limit >= 2, "at least 2, so that a cut write leaves one"),
             ("final_ratio", 0 <= self.final_ratio <= 1, "in [0, 1]"),
             ("hold_ratio", 0 <= self.hold_ratio < 1, "in [0, 1)"),
-        ):
-            if not is_allowed:
-                raise ValueError(f"{name} must be {expected}, got {values[name]!r}")
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(OptimisationConfig):
+    """Settings of a sequence model's training, beside those of `OptimisationConfig`; the defaults are the paper's.
+
+    Args:
+        window_length: Tokens of a window, at most.
+        stride: Tokens from one window's start to the next.
+        repeats: Visits of a window in an epoch by modality it holds; see `WindowDataset`.
+        jitter: Whether windows' places vary from epoch to epoch; see `WindowDataset`.
+        mirror: Whether sprites are turned left to right in half of the visits; see `augmentation`.
+        invert: Whether sounds change their sign in half of the visits; see `augmentation`.
+        prefix_windows: Further visits of each record's first `prefix_length` tokens in an epoch; see `WindowDataset`.
+        prefix_length: Tokens of such a visit.
+        initialisation: torch's own, or ``ordered``; see `initialise_ordered`.
+        memory_horizon: Positions that an ``ordered`` LSTM remembers from the start; see `initialise_ordered`.
+    """
+
+    window_length: int = 1024
+    stride: int = 512
+    repeats: Mapping[str, int] = field(default_factory=dict)
+    jitter: bool = False
+    mirror: bool = False
+    invert: bool = False
+    prefix_windows: int = 0
+    prefix_length: int = 256
+    initialisation: Initialisation = "default"
+    memory_horizon: int | None = None
+
+    def _rules(self) -> list[tuple[str, bool, str]]:
+        known = get_args(Initialisation)
+        return [
+            *super()._rules(),
+            ("initialisation", self.initialisation in known, f"one of {known}"),
+            ("stride", self.stride <= self.window_length, f"at most window_length ({self.window_length})"),
+        ]
 
 
 def rename_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,20 +15,16 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerStat
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.utils import logging
 
-from ..data.corpus import TokenCorpus
-from ..data.tokenize_dataset import tokenize_dataset
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from ..pretrained.exported_code import saving_without_code
 from ..pretrained.json_files import read_json
-from ..runs.corpus_layout import save_layout
-from ..runs.files import write_pretrained
-from .builders import build_model, build_tokenizer, continue_model, load_tokenizer
-from .callbacks import IS_VALIDATION, HistoryWriter, QuietProgress, Stopwatch
+from ..runs.kinds import find_kind, find_object
+from .callbacks import HistoryWriter, QuietProgress, Stopwatch, is_validation
 from .checkpoints import find_newest_complete
 from .presets import Preset, get_preset
-from .resume import describe_dataset, describe_run, open_folder
-from .trainer import PixelBytesTrainer, gather_model, make_training_arguments
-from .training_windows import make_validation_windows, make_windows
+from .recipe import Recipe
+from .resume import describe_dataset, open_folder
+from .trainer import gather_model, make_training_arguments
 
 logger = logging.get_logger(__name__)
 HISTORY_NAME = "history.json"
@@ -57,17 +53,17 @@ def train(
     Args:
         data: Training data, or a mapping with ``train`` and perhaps ``validation``; each a `TokenCorpus` or a
             `datasets.Dataset` with the builder's columns.
-        preset: Name in `presets.PRESETS`, or a preset of one's own.
+        preset: Name in `presets.PRESETS`, or a preset of one's own; its kind says what is trained, and how.
         output_dir: Folder to make; with `resume`, to go on in.
         tokenizer: Of the data; by default the preset's.
-        model: Keywords of `PixelBytesConfig` in place of the preset's.
+        model: Keywords of the model's configuration in place of the preset's.
         start_from: Checkpoint, a folder or a name on the Hub, whose model and tokenizer are trained further; the
             preset then gives nothing but the settings of the run.
         resume: Go on from the newest complete checkpoint in `output_dir`, if there is one.
         allow_other_versions: Whether a run may be resumed with other versions of libraries or another number of
             threads; its weights are then not those of the run uninterrupted.
         progress: Whether to show progress bars.
-        overrides: Fields of `TrainingConfig` in place of the preset's.
+        overrides: Settings of the training in place of the preset's.
 
     Raises:
         FileExistsError: If `output_dir` is not empty and `resume` is False.
@@ -80,37 +76,25 @@ def train(
             raise ValueError(f"model must be None with start_from, whose configuration stays, got {dict(model)}")
         plan = dataclasses.replace(plan, model={"start_from": os.fspath(start_from)})
     settings, folder = plan.training, Path(output_dir)
-    if tokenizer is None:
-        tokenizer = build_tokenizer(plan) if start_from is None else load_tokenizer(start_from)
-    corpora = _as_corpora(data, tokenizer, progress)
+    recipe: Recipe = find_object(find_kind(plan.kind).recipe)(plan, tokenizer=tokenizer, start_from=start_from)
+    corpora = recipe.read(data, progress=progress)
     args = make_training_arguments(
         settings, folder / CHECKPOINTS_NAME, has_validation="validation" in corpora, disable_tqdm=not progress
     )
     set_seed(settings.seed)
-    if start_from is None:
-        new_model = build_model(plan, tokenizer.tables, corpora["train"])
-    else:
-        new_model = continue_model(start_from, plan, tokenizer.tables)
-    reads, held_out = (type(new_model.objective), new_model.config), corpora.get("validation")
+    new_model = recipe.make_model(corpora)
     # before the folder is made: settings that no window can have leave nothing behind
-    windows = make_windows(corpora["train"], settings, *reads)
+    examples = recipe.make_examples(new_model, corpora)
     with args.main_process_first(desc="prepare the output folder"):
         if args.process_index == 0:
-            description = describe_run(plan, tokenizer, corpora, num_processes=args.world_size)
+            description = recipe.describe(corpora, num_processes=args.world_size)
             description |= {"dataset": describe_dataset(data, corpora), "threads": torch.get_num_threads()}
             open_folder(folder, description, resume=resume, allow_other_versions=allow_other_versions)
-    trainer = PixelBytesTrainer(
-        new_model,
-        args,
-        settings=settings,
-        vocabulary=tokenizer.tables,
-        train_dataset=windows,
-        eval_dataset=None if held_out is None else make_validation_windows(held_out, settings, *reads),
-        callbacks=[HistoryWriter(folder / HISTORY_NAME, new_model.likelihood)],
-    )
+    history = HistoryWriter(folder / HISTORY_NAME, recipe.likelihood(new_model))
+    trainer = recipe.make_trainer(new_model, args, examples, callbacks=[history])
     trainer.remove_callback(ProgressCallback if progress else PrinterCallback)
     if progress:
-        trainer.add_callback(QuietProgress)
+        trainer.add_callback(QuietProgress(trainer.shown_figures))
     checkpoint = find_newest_complete(args.output_dir, num_processes=args.world_size) if resume else None
     if resume and checkpoint is None:
         logger.warning("no complete checkpoint in %s: training starts from step 0", args.output_dir)
@@ -118,8 +102,7 @@ def train(
         _train_from(checkpoint, trainer, settings.max_seconds)
         trained = gather_model(trainer)
         if args.process_index == 0:
-            save_layout(corpora["train"], folder)
-            write_pretrained(folder, trained, tokenizer)
+            recipe.save(folder, trained, corpora)
     trainer.accelerator.wait_for_everyone()
     return folder
 
@@ -133,7 +116,7 @@ def _train_from(checkpoint: Path | None, trainer: Trainer, max_seconds: float | 
     else:
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     last, points = trainer.state.global_step, trainer.state.log_history
-    is_validated = any(IS_VALIDATION & point.keys() and point["step"] == last for point in points)
+    is_validated = any(is_validation(point) and point["step"] == last for point in points)
     if trainer.eval_dataset is not None and not is_validated:
         trainer.evaluate()
 
@@ -148,24 +131,6 @@ def _no_bars_for_writing() -> Iterator[None]:
     finally:
         if was_shown:
             logging.enable_progress_bar()
-
-
-def _as_corpora(data: Any, tokenizer: ActionPixelBytesTokenizer, progress: bool) -> dict[str, TokenCorpus]:
-    splits = dict(data) if isinstance(data, Mapping) else {"train": data}
-    if "train" not in splits:
-        raise ValueError(f"data must have a split 'train', got {sorted(splits)}")
-    corpora = {}
-    for name in ("train", "validation"):
-        if (split := splits.get(name)) is None:
-            continue
-        is_corpus = isinstance(split, TokenCorpus)
-        corpora[name] = split if is_corpus else tokenize_dataset(split, tokenizer, progress=progress)
-        if corpora[name].vocabulary != tokenizer.tables:
-            raise ValueError(
-                f"the {name} corpus has a vocabulary of {corpora[name].vocabulary.size} ids that is not the "
-                f"tokenizer's of {tokenizer.tables.size}: expected the same tables"
-            )
-    return corpora
 
 
 def _is_finished(checkpoint: Path, max_seconds: float | None) -> bool:

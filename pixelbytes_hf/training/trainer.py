@@ -1,74 +1,53 @@
-"""transformers' Trainer for windows, with matched bits as its validation.
-
-Shapes: B windows, L positions, V vocabulary, K kinds of tokens.
-"""
+"""transformers' Trainer with the optimisers, schedules and clock of our settings, for models of every kind."""
 
 import os
-from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import Dataset
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
 
-from ..data.batches import WindowCollator, WindowSampler
-from ..models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
-from ..tokens.vocabulary import Vocabulary
+from ..data.batches import WindowSampler
 from .callbacks import EpochSetter, Stopwatch
 from .optimisers import MuonAdamW, muon_groups
 from .schedules import learning_rate_factor
-from .settings import TrainingConfig
-from .validation import sum_kinds, summarise_kinds
+from .settings import OptimisationConfig
 
 
-class PixelBytesTrainer(Trainer):
-    """Trainer of an `aPxBySequenceModel` on windows.
-
-    Validation gives the matched figures of every kind of token, ``eval_bits`` and ``eval_accuracy`` over all and
-    ``eval_bits_<kind>``, ``eval_accuracy_<kind>``, ``eval_count_<kind>``: sums over tokens divided at the end, not
-    means of batch means, so that they do not depend on the batch size or the number of processes.
+class SettingsTrainer(Trainer):
+    """Trainer whose optimiser, schedule and sampling are those of an `OptimisationConfig`.
 
     Args:
         model: To train.
         args: From `make_training_arguments`.
-        settings: Of the run; optimiser, schedule and sampling are read from here.
-        vocabulary: The tables; they say which kind an id is.
-        train_dataset: Windows to learn from.
-        eval_dataset: Windows to validate on.
+        settings: Of the run.
         callbacks: Beside the Trainer's own.
+        options: Of `Trainer`: datasets, collator, metrics.
+
+    Attributes:
+        shown_figures: Names of the figures of a validation that stand beside the progress bar.
 
     Raises:
         ValueError: If `args` keeps data workers alive over epochs, which would not see the epoch change.
     """
 
+    shown_figures: ClassVar[tuple[str, ...]] = ()
+
     def __init__(
         self,
-        model: aPxBySequenceModel,
+        model: PreTrainedModel,
         args: TrainingArguments,
         *,
-        settings: TrainingConfig,
-        vocabulary: Vocabulary,
-        train_dataset: Dataset[Any] | None = None,
-        eval_dataset: Dataset[Any] | None = None,
+        settings: OptimisationConfig,
         callbacks: list[TrainerCallback] | None = None,
+        **options: Any,
     ) -> None:
-        """Set the Trainer up for windows."""
+        """Set the Trainer up."""
         if args.dataloader_persistent_workers:
             raise ValueError("dataloader_persistent_workers must be False, so that set_epoch reaches the windows")
-        self.settings, prefix = settings, "hidden_" if model.likelihood == "none" else ""
-        self.kind_of_id = torch.from_numpy(vocabulary.kind_of_id).long()
-        self.stopwatch = Stopwatch(settings.max_seconds)
-        super().__init__(
-            model=model,
-            args=args,
-            data_collator=WindowCollator(vocabulary.pad_id),
-            train_dataset=train_dataset,
-            eval_dataset=eval_dataset,
-            compute_metrics=partial(summarise_kinds, prefix=prefix, num_draws=getattr(eval_dataset, "num_draws", 1)),
-            callbacks=[self.stopwatch, *(callbacks or [])],
-        )
+        self.settings, self.stopwatch = settings, Stopwatch(settings.max_seconds)
+        super().__init__(model=model, args=args, callbacks=[self.stopwatch, *(callbacks or [])], **options)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log with the seconds of training steps so far, in earlier sessions of the run too."""
@@ -113,25 +92,12 @@ class PixelBytesTrainer(Trainer):
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
-    def prediction_step(
-        self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> tuple[None, Tensor, Tensor]:
-        """Return no loss, the sums of every window and kind (B, K, 3): nats, hits, count; and a placeholder (B,)."""
-        inputs = self._prepare_inputs(inputs)
-        labels, weights = inputs.pop("labels"), None
-        if "corruption" in inputs:
-            labels, weights = self.model.objective.scored(inputs["input_ids"], labels, inputs["corruption"])
-        with torch.no_grad(), self.compute_loss_context_manager():
-            logits = self.model.objective.new_token_logits(model(**inputs, use_cache=False).logits)
-        sums = sum_kinds(logits, labels, self.kind_of_id.to(labels.device), weights)
-        return None, sums, labels.new_zeros(len(labels))
-
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write nothing: cards are made from measured figures elsewhere, and are not to be overwritten."""
 
 
 def make_training_arguments(
-    settings: TrainingConfig, folder: str | os.PathLike[str], *, has_validation: bool = True, **options: Any
+    settings: OptimisationConfig, folder: str | os.PathLike[str], *, has_validation: bool = True, **options: Any
 ) -> TrainingArguments:
     """Return the Trainer's arguments for a run, with what a model of contexts needs.
 
@@ -167,18 +133,18 @@ def make_training_arguments(
     return TrainingArguments(**fields | options)
 
 
-def gather_model(trainer: Trainer) -> aPxBySequenceModel:
+def gather_model(trainer: Trainer) -> PreTrainedModel:
     """Return the model with all of its weights, on the first process at least; every process has to call this.
 
     Args:
         trainer: Of the run; its weights may be shards that lie on several devices (FSDP, DeepSpeed).
     """
-    model: aPxBySequenceModel = trainer.accelerator.unwrap_model(trainer.model)
+    model: PreTrainedModel = trainer.accelerator.unwrap_model(trainer.model)
     if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
         return model
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
-    whole = aPxBySequenceModel(model.config)
-    whole.generation_config = model.generation_config
+    whole = type(model)(model.config)
+    whole.generation_config = model.generation_config  # None of a model that does not generate
     if trainer.is_world_process_zero():
         whole.load_state_dict(weights)
     return whole

@@ -20,8 +20,8 @@ from pixelbytes_hf.data.corpus import TokenCorpus
 from pixelbytes_hf.pretrained.json_files import read_json
 from pixelbytes_hf.training import callbacks as training_module
 from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.trainer import PixelBytesTrainer
-from pixelbytes_hf.training.training_windows import make_windows
+from pixelbytes_hf.training.sequence.trainer import PixelBytesTrainer
+from pixelbytes_hf.training.sequence.training_windows import make_windows
 
 TINY = {"embedding_dim": 12, "mixer_config": {"hidden_size": 8, "num_hidden_layers": 1}}
 PRESETS = {
@@ -350,13 +350,14 @@ def test_the_command_passes_its_options_and_fails_where_a_run_failed(corpus, tmp
 
     def fake(presets, data, output_dir, given, *, jobs):
         seen.update(presets=presets, splits=sorted(data), folder=output_dir, settings=given, jobs=jobs)
+        report_module.write_report(finished[1], tmp_path)
         return finished[1] | {"failures": [{"preset": "one", "seed": 0, "reason": "no luck"}]}
 
     monkeypatch.setattr(compare_module, "compare", fake)
-    command = ["compare", "--presets", "mini", "small-lstm-masked", "--dataset", str(corpus), "--output-dir", "y"]
+    command = ["compare", "--presets", "mini", "small-lstm-masked", "--dataset", str(corpus), "--output-dir", str(tmp_path)]
     options = ["--tokens", "9", "--seeds", "4", "5", "--window-length", "32", "--jobs", "2", "--no-baselines"]
     assert main([*command, *options, "--training", '{"learning_rate": 0.1}']) == 1
-    assert seen["presets"] == ["mini", "small-lstm-masked"] and (seen["jobs"], seen["folder"]) == (2, "y")
+    assert seen["presets"] == ["mini", "small-lstm-masked"] and (seen["jobs"], seen["folder"]) == (2, str(tmp_path))
     assert seen["settings"] == ComparisonConfig(
         tokens=9, seeds=(4, 5), window_length=32, baselines=False, training={"learning_rate": 0.1}
     )

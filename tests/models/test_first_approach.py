@@ -17,7 +17,7 @@ from pixelbytes_hf.models.pixelbytes.tokenization_first import PixelBytesTokeniz
 from pixelbytes_hf.tokens.contexts import CONTEXT_RULES
 from pixelbytes_hf.tokens.grid import flatten, image_segment, text_segment
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
-from pixelbytes_hf.training.initialisation import initialise_ordered
+from pixelbytes_hf.training.sequence.initialisation import initialise_ordered
 
 FIRST = Vocabulary.from_preset("first")
 OBJECTIVES = ("predictive", "autoregressive")

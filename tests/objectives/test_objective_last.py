@@ -23,7 +23,7 @@ from pixelbytes_hf.tokens.vocabulary import Vocabulary
 from pixelbytes_hf.training.presets import Preset
 from pixelbytes_hf.training.settings import TrainingConfig
 from pixelbytes_hf.training.train import train
-from pixelbytes_hf.training.training_windows import make_validation_windows, make_windows
+from pixelbytes_hf.training.sequence.training_windows import make_validation_windows, make_windows
 
 FIRST = Vocabulary.from_preset("first")
 MIXERS = {

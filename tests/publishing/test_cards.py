@@ -22,7 +22,7 @@ from pixelbytes_hf.publishing.card_facts import CardFacts, gather_facts
 from pixelbytes_hf.publishing.cards import inert, render_model_card
 from pixelbytes_hf.publishing.reproduction import closest_preset, training_command
 from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.trainer import PixelBytesTrainer
+from pixelbytes_hf.training.sequence.trainer import PixelBytesTrainer
 
 TEMPLATE = (files("pixelbytes_hf.publishing") / cards.TEMPLATE_NAME).read_text()
 MODEL_CARDS = Path(__file__).parents[2] / "model_cards"

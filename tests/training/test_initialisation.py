@@ -10,7 +10,7 @@ from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesC
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
 from pixelbytes_hf.tokens.grid import image_segment
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
-from pixelbytes_hf.training.initialisation import initialise_ordered
+from pixelbytes_hf.training.sequence.initialisation import initialise_ordered
 
 PAPER = Vocabulary.from_preset("paper")
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers import EvalPrediction
 
-from ..objectives.losses import score_tokens
-from ..tokens.vocabulary import IGNORE_INDEX, KINDS
+from ...objectives.losses import score_tokens
+from ...tokens.vocabulary import IGNORE_INDEX, KINDS
 
 _NATS_PER_BIT = float(np.log(2.0))
 

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
-from ..tokens.vocabulary import Vocabulary
+from ...models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
+from ...tokens.vocabulary import Vocabulary
 
 _EMBEDDING_SCALE = 0.5
 _HEAD_SCALE = 0.3

@@ -1,13 +1,13 @@
 """The windows that a run trains and validates on, as its settings and its objective say."""
 
-from ..data.augmentation import Augmentation
-from ..data.corpus import TokenCorpus
-from ..data.last_token_windows import LastTokenWindows
-from ..data.windows import WindowDataset
-from ..models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
-from ..objectives.objective import Objective
-from ..tokens.six_cells import CONTEXT_SIZE
-from .settings import TrainingConfig
+from ...data.augmentation import Augmentation
+from ...data.corpus import TokenCorpus
+from ...data.last_token_windows import LastTokenWindows
+from ...data.windows import WindowDataset
+from ...models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
+from ...objectives.objective import Objective
+from ...tokens.six_cells import CONTEXT_SIZE
+from ..settings import TrainingConfig
 
 VALIDATION_DRAWS = 4  # masks of every window, where an objective draws some; evaluation takes more
 
