@@ -34,8 +34,8 @@ from pixelbytes_hf.tokens.vocabulary import Vocabulary
 from pixelbytes_hf.training.builders import build_model
 from pixelbytes_hf.training.presets import PRESETS, Preset, get_preset
 from pixelbytes_hf.training.sequence.trainer import PixelBytesTrainer
-from pixelbytes_hf.training.trainer import make_training_arguments
 from pixelbytes_hf.training.sequence.training_windows import make_windows
+from pixelbytes_hf.training.trainer import make_training_arguments
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "protocol_r1"
 LENGTH, STRIDE, BATCH, STEPS = 512, 256, 8, 300

@@ -27,8 +27,8 @@ from pixelbytes_hf.tokens.vocabulary import Vocabulary
 from pixelbytes_hf.training.builders import build_model
 from pixelbytes_hf.training.presets import get_preset
 from pixelbytes_hf.training.sequence.trainer import PixelBytesTrainer
-from pixelbytes_hf.training.trainer import make_training_arguments
 from pixelbytes_hf.training.sequence.training_windows import make_windows
+from pixelbytes_hf.training.trainer import make_training_arguments
 
 
 class BareModel(nn.Module):

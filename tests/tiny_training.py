@@ -10,10 +10,10 @@ from pixelbytes_hf.tokens.grid import audio_segment, image_segment, text_segment
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 from pixelbytes_hf.training.builders import build_model
 from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import train
 from pixelbytes_hf.training.sequence.trainer import PixelBytesTrainer
-from pixelbytes_hf.training.trainer import make_training_arguments
 from pixelbytes_hf.training.sequence.training_windows import make_windows
+from pixelbytes_hf.training.train import train
+from pixelbytes_hf.training.trainer import make_training_arguments
 
 PAPER = Vocabulary.from_preset("paper")
 # a small model, dropout and jitter on: everything random takes part in what is resumed

@@ -354,7 +354,8 @@ def test_the_command_passes_its_options_and_fails_where_a_run_failed(corpus, tmp
         return finished[1] | {"failures": [{"preset": "one", "seed": 0, "reason": "no luck"}]}
 
     monkeypatch.setattr(compare_module, "compare", fake)
-    command = ["compare", "--presets", "mini", "small-lstm-masked", "--dataset", str(corpus), "--output-dir", str(tmp_path)]
+    places = ["--dataset", str(corpus), "--output-dir", str(tmp_path)]
+    command = ["compare", "--presets", "mini", "small-lstm-masked", *places]
     options = ["--tokens", "9", "--seeds", "4", "5", "--window-length", "32", "--jobs", "2", "--no-baselines"]
     assert main([*command, *options, "--training", '{"learning_rate": 0.1}']) == 1
     assert seen["presets"] == ["mini", "small-lstm-masked"] and (seen["jobs"], seen["folder"]) == (2, str(tmp_path))

@@ -21,9 +21,9 @@ from pixelbytes_hf.tokens.contexts import CONTEXT_RULES
 from pixelbytes_hf.tokens.grid import flatten, image_segment, text_segment
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 from pixelbytes_hf.training.presets import Preset
+from pixelbytes_hf.training.sequence.training_windows import make_validation_windows, make_windows
 from pixelbytes_hf.training.settings import TrainingConfig
 from pixelbytes_hf.training.train import train
-from pixelbytes_hf.training.sequence.training_windows import make_validation_windows, make_windows
 
 FIRST = Vocabulary.from_preset("first")
 MIXERS = {

@@ -28,9 +28,9 @@ from pixelbytes_hf.objectives.objective_masked import MaskedObjective, TokenMask
 from pixelbytes_hf.tokens.grid import Segment, audio_segment, image_segment, text_segment
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import train
 from pixelbytes_hf.training.sequence.trainer import PixelBytesTrainer
 from pixelbytes_hf.training.sequence.validation import sum_kinds, summarise_kinds
+from pixelbytes_hf.training.train import train
 
 PAPER = Vocabulary.from_preset("paper")
 MODEL = {

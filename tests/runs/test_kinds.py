@@ -52,7 +52,7 @@ def test_presets_of_before_are_sequences_and_unknown_kinds_are_refused():
     plan = PRESETS["mini"]
     settings = plan.to_dict()
     assert settings.pop("kind") == "sequence" and Preset.from_dict(settings) == plan
-    with pytest.raises(ValueError, match="kind must be one of .*'sequence'.*got 'smell'"):
+    with pytest.raises(ValueError, match=r"kind must be one of .*'sequence'.*got 'smell'"):
         Preset.from_dict({**settings, "kind": "smell"})
 
 

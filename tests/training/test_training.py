@@ -19,10 +19,10 @@ from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelB
 from pixelbytes_hf.tokens.vocabulary import IGNORE_INDEX, KINDS
 from pixelbytes_hf.training.builders import build_model
 from pixelbytes_hf.training.presets import get_preset
-from pixelbytes_hf.training.train import train
 from pixelbytes_hf.training.sequence.trainer import PixelBytesTrainer
-from pixelbytes_hf.training.trainer import gather_model, make_training_arguments
 from pixelbytes_hf.training.sequence.validation import sum_kinds, summarise_kinds
+from pixelbytes_hf.training.train import train
+from pixelbytes_hf.training.trainer import gather_model, make_training_arguments
 
 
 @pytest.mark.parametrize(
