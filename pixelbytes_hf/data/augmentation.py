@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..tokens.grid import Ids, Shape
+from ..tokens.modalities import TRAITS
 from ..tokens.vocabulary import Vocabulary
 
 _STREAM = 3  # which stream of random numbers
@@ -57,7 +58,7 @@ def flip_record(ids: Ids, shapes: Sequence[Shape], flips: Augmentation, vocabula
     stop = 0
     for shape in shapes:
         start, stop = stop, stop + shape.size
-        if flips.mirror and shape.modality == "image":
+        if flips.mirror and TRAITS[shape.modality].can_mirror:
             grid = result[start:stop].reshape(shape[1:])
             # the last column holds the separators
             grid[:, :, :-1] = grid[:, :, -2::-1].copy()

@@ -147,9 +147,9 @@ class Continuation:
         self._ids, self._shapes = corpus.record(record)
         self._stop, self._pad_id = start + prompt_length, corpus.vocabulary.pad_id
         # the record's sound, if it has one, tells what the prompt may not: how many channels
-        channels = next((shape.columns for shape in self._shapes if shape.modality == "audio"), None)
+        columns = {shape.modality: shape.columns for shape in reversed(self._shapes)}
         rule, prompt = context_rule(context_size), self._ids[: self._stop].tolist()
-        self._grammar = FreeGrammar(LegalIds(corpus.vocabulary), prompt, channels=channels, rule=rule)
+        self._grammar = FreeGrammar(LegalIds(corpus.vocabulary), prompt, columns=columns, rule=rule)
         rows = rule.gather(self._ids, self._shapes, start + 1, self._stop + 1, pad_id=self._pad_id)
         self.rows: list[list[int]] = rows.tolist()
         self.tokens: list[int] = []

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-TABLE_KINDS = ("all", "text", "pixel", "level", "row_end", "segment_end")
+TABLE_KINDS = ("all", "text", "pixel", "level", "image_code", "audio_code", "task", "row_end", "segment_end")
 
 
 def format_table(results: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import torch
 from ..tokens.vocabulary import Vocabulary
 from .canvas import ContextSource
 from .layout import Layout, LayoutLike, as_layout
+from .segment_grammar import missing_ids
 
 
 def choose_one(**given: Any) -> Any:
@@ -40,7 +41,7 @@ def choose_layouts(
     """Return a layout for each prompt, or None without any.
 
     Raises:
-        ValueError: If there is not one for each prompt, or one holds sound that the vocabulary cannot write.
+        ValueError: If there is not one for each prompt, or one holds what the vocabulary cannot write.
     """
     if layout is None:
         return None
@@ -50,8 +51,9 @@ def choose_layouts(
         layouts = [as_layout(layout)] * num_prompts
     if len(layouts) != num_prompts:
         raise ValueError(f"layout must be one, or one for each of {num_prompts} prompts, got {len(layouts)}")
-    if not vocabulary.levels and any(segment.modality == "audio" for each in layouts for segment in each.segments):
-        raise ValueError("layout holds audio, for which the vocabulary has no levels: expected text and images only")
+    for segment in (segment for each in layouts for segment in each.segments):
+        if missing := missing_ids(segment, vocabulary):
+            raise ValueError(f"layout holds {segment.modality}, for which the vocabulary has no ids of {missing}")
     return layouts
 
 

@@ -6,21 +6,22 @@ the record can still be finished in time. `FreeGrammar` reads a stream that no l
 Shapes: V vocabulary, N context cells, C channels.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from torch import Tensor
 
 from ..tokens.contexts import CONTEXT_RULES, ContextRule
-from ..tokens.grid import Modality, check_ids
+from ..tokens.grid import check_ids, open_segment
+from ..tokens.modalities import TRAITS, Kind, Modality, slot_name
 from ..tokens.parsing import parse
 from ..tokens.six_cells import CONTEXT_SIZE, GridCursor
-from ..tokens.vocabulary import Kind, Vocabulary
-from .layout import Audio, Image, Layout, SegmentLayout, Text
-from .segment_grammar import UNBOUNDED, Choice, LegalIds, SegmentGrammar, segment_grammar
+from ..tokens.vocabulary import Vocabulary
+from .layout import SEGMENT_LAYOUTS, UNBOUNDED, Layout, SegmentLayout
+from .segment_grammar import Choice, LegalIds, SegmentGrammar, missing_ids, segment_grammar
 
-OWN_KIND: dict[Modality, Kind] = {"text": "text", "image": "pixel", "audio": "level"}
 SIX_CELLS = CONTEXT_RULES[CONTEXT_SIZE]
+_ENDED_BY_FRAME = {traits.kind for traits in TRAITS.values() if traits.marks == "frame"}
 PAPER_NUM_CHANNELS = 2  # the paper's sound, which a free-running reader expects until the prompt says otherwise
 
 
@@ -123,10 +124,10 @@ class LayoutGrammar:
         Raises:
             ValueError: If it is not legal.
         """
-        segment, kind = self._segment, self._legal_ids.kinds[token_id]
-        if segment is None or not _is_among(token_id, kind, segment.choices()):
+        segment, name = self._segment, self._legal_ids.slots[token_id]
+        if segment is None or not _is_among(token_id, name, segment.choices()):
             raise ValueError(self._describe(token_id))
-        segment.push(token_id, kind)
+        segment.push(token_id, name)
         if segment.closed:
             self._open_next()
 
@@ -141,16 +142,17 @@ class LayoutGrammar:
 class FreeGrammar:
     """Reads a stream that no layout binds: every id is legal, and the context follows what the ids say.
 
-    The rule, which agrees with `parse` on well-formed streams: a segment opens with its first id, a pixel opens
-    an image, a level a sound, anything else a text. A separator ends a text or sound; an image goes on with frames of
-    one size. An id that cannot continue the open segment opens another. So the context is exact at every position but
-    one kind: just after a frame's end it is that of a further frame, and if another segment opens there, its first
-    context was that of the frame that did not come.
+    The rule, which agrees with `parse` on well-formed streams: a segment opens with its first id, a pixel opens an
+    image, a level a sound, a code a segment of codes, anything else a text. A separator ends a text or sound; an image
+    goes on with frames of one size. An id that cannot continue the open segment opens another. So the context is exact
+    at every position but one kind: just after a frame's end it is that of a further frame, and if another segment
+    opens there, its first context was that of the frame that did not come.
 
     Args:
         legal_ids: Masks over the vocabulary.
         prompt: Ids to read first.
-        channels: C of the sounds; None for as many as the prompt's last whole sound has, and 2 without one (paper).
+        columns: Columns of sounds, and of sounds of codes; of those not named as many as the prompt's last whole one
+            has. Without one a sound has 2 (paper), a sound of codes all levels.
         rule: Which cells a position can see.
 
     Attributes:
@@ -164,12 +166,12 @@ class FreeGrammar:
         legal_ids: LegalIds,
         prompt: Sequence[int] = (),
         *,
-        channels: int | None = None,
+        columns: Mapping[Modality, int] | None = None,
         rule: ContextRule = SIX_CELLS,
     ) -> None:
         """Read the prompt."""
         self._rule, self._legal_ids, self._pad_id = rule, legal_ids, legal_ids.vocabulary.pad_id
-        self._channels = channels or _num_channels(prompt, legal_ids.vocabulary)
+        self._opened = _layouts_by_kind(_columns_of(prompt, legal_ids.vocabulary) | dict(columns or {}))
         self.segment: SegmentGrammar | None = None
         for token_id in prompt:
             self.push(int(token_id))
@@ -185,23 +187,17 @@ class FreeGrammar:
 
     def push(self, token_id: int) -> None:
         """Read one id, which opens a segment if it cannot continue the last one."""
-        kind = self._legal_ids.kinds[token_id]
-        if self.segment is None or self.segment.closed or not _is_among(token_id, kind, self._choices(self.segment)):
-            self.segment = self._open(kind)
+        name = self._legal_ids.slots[token_id]
+        if self.segment is None or self.segment.closed or not _is_among(token_id, name, self._choices(self.segment)):
+            opened = self._opened.get(self._legal_ids.kinds[token_id], self._opened["text"])
+            self.segment = segment_grammar(opened, self._pad_id)
         # an id that no segment can begin with is one by itself, so that the next id opens another
-        opens_nothing = not _is_among(token_id, kind, self._choices(self.segment))
-        self.segment.push(token_id, kind)
+        opens_nothing = not _is_among(token_id, name, self._choices(self.segment))
+        self.segment.push(token_id, name)
         self.segment.closed |= opens_nothing
 
-    def _open(self, kind: Kind) -> SegmentGrammar:
-        opened: dict[Kind, SegmentLayout] = {
-            "pixel": Image(frames=UNBOUNDED, max_height=UNBOUNDED, max_width=UNBOUNDED),
-            "level": Audio(channels=self._channels, max_samples=UNBOUNDED),
-        }
-        return segment_grammar(opened.get(kind, Text(max_length=UNBOUNDED)), self._pad_id)
-
     def _choices(self, segment: SegmentGrammar) -> Sequence[Choice]:
-        if segment.modality != "text" or self._legal_ids.vocabulary.specials:
+        if not TRAITS[segment.modality].is_default or self._legal_ids.vocabulary.specials:
             return segment.choices()
         # layout ids are text bytes too: `parse` reads them as text
         return (*segment.choices(), Choice("row_end", 0), Choice("special", 0))
@@ -218,19 +214,20 @@ def last_run(prompt: Sequence[int], modality: Modality, legal_ids: LegalIds) -> 
         >>> last_run([32, 2, 60, 61, 1, 60], "image", LegalIds(Vocabulary.from_preset("paper")))
         2
     """
-    if modality == "text" and {legal_ids.kinds[index] for index in prompt[-2:]} == {"segment_end"}:
+    traits = TRAITS[modality]
+    if traits.is_default and {legal_ids.kinds[index] for index in prompt[-2:]} == {"segment_end"}:
         return len(prompt) - 1
-    own: set[Kind] = {OWN_KIND[modality]}
-    if modality == "text" and not legal_ids.vocabulary.specials:
+    own: set[Kind] = {traits.kind}
+    if traits.is_default and not legal_ids.vocabulary.specials:
         own |= {"row_end", "special"}
     start, last = len(prompt), len(prompt) - 1
     for position in range(last, -1, -1):
         kind = legal_ids.kinds[prompt[position]]
         if kind in own:
             start = position
-        elif kind != "row_end" and (kind != "segment_end" or (modality != "image" and position < last)):
+        elif kind != "row_end" and (kind != "segment_end" or (not traits.has_frames and position < last)):
             # separators just after a level are the sound's, though text has bytes of that kind
-            while kind == "level" and start <= last and legal_ids.kinds[prompt[start]].endswith("_end"):
+            while kind in _ENDED_BY_FRAME and start <= last and legal_ids.kinds[prompt[start]].endswith("_end"):
                 start += 1
             break
     return start
@@ -244,24 +241,39 @@ def _cursor_before(prompt: Sequence[int], layout: Layout, legal_ids: LegalIds) -
     return None if segment is None else segment.cursor
 
 
-def _is_among(token_id: int, kind: Kind, choices: Iterable[Choice]) -> bool:
-    return any(target in (kind, token_id) for target, _ in choices)
+def _is_among(token_id: int, name: str, choices: Iterable[Choice]) -> bool:
+    return any(target in (name, token_id) for target, _ in choices)
 
 
 def _check_fits(layout: Layout, vocabulary: Vocabulary) -> None:
-    if not vocabulary.specials and any(
-        isinstance(a, Text) and isinstance(b, Text) for a, b in pairwise(layout.segments)
-    ):
+    texts = [TRAITS[segment.modality].is_default for segment in layout.segments]
+    if not vocabulary.specials and any(a and b for a, b in pairwise(texts)):
         raise ValueError("two adjacent texts read as one in a vocabulary whose layout ids are text bytes (paper)")
     for segment in layout.segments:
-        given = getattr(segment, "given", None) or {}
-        if outside := sorted({token_id for ids in given.values() for token_id in ids} - {*vocabulary.level_ids}):
-            expected = f"{vocabulary.level_ids.start}..{vocabulary.level_ids.stop - 1}"
-            raise ValueError(f"given channels must hold level ids, in {expected}, got {outside[:5]}")
+        if missing := missing_ids(segment, vocabulary):
+            raise ValueError(f"layout must have ids in the vocabulary, which has none of {missing}, got {segment}")
+        for channel, ids in segment.given_columns.items():
+            slot = TRAITS[segment.modality].slots(channel + 1)[-1]
+            legal = vocabulary.ids_of_slot[slot]
+            if outside := sorted({*ids} - {*legal}):
+                expected = f"{slot_name(slot)} ids, in {legal.start}..{legal.stop - 1}"
+                raise ValueError(f"given channels must hold {expected}, got {outside[:5]}")
 
 
-def _num_channels(prompt: Sequence[int], vocabulary: Vocabulary) -> int:
+def _columns_of(prompt: Sequence[int], vocabulary: Vocabulary) -> dict[Modality, int]:
+    """Return how many columns the last whole segment of each modality has, or what they have without one."""
     ids = check_ids(prompt, vocabulary)  # type: ignore[arg-type]
     ends = (ids == vocabulary.segment_end_id).nonzero()[0]
     whole = parse(ids[: int(ends[-1]) + 1], vocabulary).segments if ends.size else []
-    return next((s.ids.shape[2] for s in reversed(whole) if s.modality == "audio"), PAPER_NUM_CHANNELS)
+    usual: dict[Modality, int] = {
+        modality: (len(vocabulary.codes.audio) or 1) if traits.has_levels else PAPER_NUM_CHANNELS
+        for modality, traits in TRAITS.items()
+    }
+    return usual | {segment.modality: open_segment(segment).shape[2] for segment in whole}
+
+
+def _layouts_by_kind(columns: Mapping[Modality, int]) -> dict[Kind, SegmentLayout]:
+    """Return the layout of a segment of any extent by the kind of the id that opens it."""
+    return {
+        TRAITS[modality].kind: layout.of_any_extent(columns[modality]) for modality, layout in SEGMENT_LAYOUTS.items()
+    }

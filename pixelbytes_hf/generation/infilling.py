@@ -14,12 +14,13 @@ from torch import Tensor
 from ..objectives.parallel_decoding import Draft, ParallelSampling
 from ..pretrained.sequence_model import SequenceModel
 from ..tokens.contexts import context_rule
-from ..tokens.grid import Ids, Segment, audio_segment, flatten, image_segment, text_segment
+from ..tokens.grid import Ids, Segment, enclose_segment, flatten
+from ..tokens.modalities import TRAITS
 from ..tokens.parsing import parse
 from ..tokens.places import Mask
 from ..tokens.stacking import stack_padded
 from ..tokens.vocabulary import IGNORE_INDEX, Vocabulary
-from .layout import Audio, Image, Layout, SegmentLayout
+from .layout import Layout, SegmentLayout
 
 
 @torch.no_grad()
@@ -109,18 +110,11 @@ def _blank_segment(layout: SegmentLayout, vocabulary: Vocabulary) -> tuple[Segme
     """Return a segment of the layout's extent and which of its tokens are to be drawn."""
     if layout.continues:
         raise ValueError(f"whole segments are drawn together: expected continues=False, got {layout}; see `infill`")
-    given = {}
-    if isinstance(layout, Audio):
-        given = layout.given or {}
-        ids = np.full((layout.samples or layout.max_samples, layout.channels), vocabulary.level_ids.start)
-        for channel, levels in given.items():
-            ids[:, channel] = levels
-        segment = audio_segment(ids, vocabulary)
-    elif isinstance(layout, Image):
-        size = layout.frames, layout.height or layout.max_height, layout.width or layout.max_width
-        segment = image_segment(np.full(size, vocabulary.pixel_ids.start), vocabulary)
-    else:
-        segment = text_segment(np.full(layout.max_length, vocabulary.byte_ids.start), vocabulary)
+    starts = [vocabulary.ids_of_slot[slot].start for slot in TRAITS[layout.modality].slots(layout.extent[2])]
+    ids = np.broadcast_to(starts, layout.extent).copy()
+    for channel, given in layout.given_columns.items():
+        ids[:, 0, channel] = given
+    segment = enclose_segment(layout.modality, ids, vocabulary)
     mask = np.ones(segment.ids.shape, np.bool_)
-    mask[:, :, [*given]] = False
+    mask[:, :, [*layout.given_columns]] = False
     return segment, mask.reshape(-1)

@@ -15,14 +15,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from numbers import Integral
-from typing import Any, ClassVar, TypeAlias
+from types import MappingProxyType
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..pretrained.setting_checks import check_bound
-from ..tokens.grid import Modality
+from ..tokens.modalities import Modality
 
 DEFAULT_TEXT_LENGTH = 256
 DEFAULT_IMAGE_SIDE = 50  # the builder's sprites are at most this high and wide
 DEFAULT_NUM_SAMPLES = 1024
+DEFAULT_NUM_LEVELS = 4  # of residual quantisation
+UNBOUNDED = 2**62
+Extents = NDArray[np.int64]  # T, H and W of segments without marks, (S, 3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,23 @@ class Text:
 
     def __post_init__(self) -> None:
         _check_counts(self, "max_length")
+
+    given_columns: ClassVar[Mapping[int, Sequence[int]]] = MappingProxyType({})
+
+    @property
+    def extent(self) -> tuple[int, int, int]:
+        """Largest (T, H, W), marks left out."""
+        return 1, 1, self.max_length
+
+    @classmethod
+    def of_extents(cls, extents: Extents) -> Self:
+        """Return the layout that holds any of them."""
+        return cls(max_length=max(int(extents[:, 2].max()), 1))
+
+    @classmethod
+    def of_any_extent(cls, columns: int) -> Self:
+        """Return the layout of a segment of any extent."""
+        return cls(max_length=UNBOUNDED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +90,30 @@ class Image:
     def __post_init__(self) -> None:
         _check_counts(self, "frames", "max_height", "max_width")
         _check_counts(self, *(name for name in ("height", "width") if getattr(self, name) is not None))
+
+    given_columns: ClassVar[Mapping[int, Sequence[int]]] = MappingProxyType({})
+
+    @property
+    def extent(self) -> tuple[int, int, int]:
+        """Largest (T, H, W), marks left out."""
+        return self.frames, self.height or self.max_height, self.width or self.max_width
+
+    @classmethod
+    def of_extents(cls, extents: Extents) -> Self:
+        """Return the layout of the median number of frames; a side is fixed where all have the same."""
+        (_, most_rows, most_columns), (_, least_rows, least_columns) = extents.max(0).tolist(), extents.min(0).tolist()
+        return cls(
+            frames=int(np.median(extents[:, 0])),
+            height=most_rows if most_rows == least_rows else None,
+            width=most_columns if most_columns == least_columns else None,
+            max_height=most_rows,
+            max_width=most_columns,
+        )
+
+    @classmethod
+    def of_any_extent(cls, columns: int) -> Self:
+        """Return the layout of a segment of any extent."""
+        return cls(frames=UNBOUNDED, max_height=UNBOUNDED, max_width=UNBOUNDED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +152,28 @@ class Audio:
         elif self.samples is None and self.max_samples is None:
             object.__setattr__(self, "max_samples", DEFAULT_NUM_SAMPLES)
 
+    @property
+    def given_columns(self) -> Mapping[int, Sequence[int]]:
+        """Ids of the columns that are given."""
+        return self.given or {}
+
+    @property
+    def extent(self) -> tuple[int, int, int]:
+        """Largest (T, H, W), marks left out."""
+        return self.samples or self.max_samples or 1, 1, self.channels
+
+    @classmethod
+    def of_extents(cls, extents: Extents) -> Self:
+        """Return the layout of the median number of channels; the length is fixed where all have the same."""
+        channels, most = int(np.median(extents[:, 2])), int(extents[:, 0].max())
+        is_fixed = (extents[:, 0] == most).all()
+        return cls(channels=channels, samples=most if is_fixed else None, max_samples=None if is_fixed else most)
+
+    @classmethod
+    def of_any_extent(cls, columns: int) -> Self:
+        """Return the layout of a segment of any length and so many channels."""
+        return cls(channels=columns, max_samples=UNBOUNDED)
+
     def _fix_samples(self, given: dict[int, tuple[int, ...]]) -> None:
         if not all(0 <= channel < self.channels for channel in given):
             raise ValueError(f"given must name channels in 0..{self.channels - 1}, got {sorted(given)}")
@@ -119,8 +189,30 @@ class Audio:
         object.__setattr__(self, "max_samples", None)
 
 
+class ImageCodes(Image):
+    """Codes of a picture, T', H' and W' of them: all that is said of pixels holds of codes."""
+
+    modality: ClassVar[Modality] = "image_code"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioCodes(Audio):
+    """Codes of a sound: channels are the residual levels, Q, samples the times, T'."""
+
+    modality: ClassVar[Modality] = "audio_code"
+    channels: int = DEFAULT_NUM_LEVELS
+
+
+class Task(Text):
+    """Task and border ids."""
+
+    modality: ClassVar[Modality] = "task"
+
+
 SegmentLayout: TypeAlias = Text | Image | Audio
-SEGMENT_LAYOUTS: dict[Modality, type[SegmentLayout]] = {"text": Text, "image": Image, "audio": Audio}
+SEGMENT_LAYOUTS: dict[Modality, type[SegmentLayout]] = {
+    layout.modality: layout for layout in (Text, Image, Audio, ImageCodes, AudioCodes, Task)
+}
 
 
 @dataclass(frozen=True)
@@ -143,7 +235,9 @@ class Layout:
     def __post_init__(self) -> None:
         for segment in self.segments:
             if not isinstance(segment, SegmentLayout):
-                raise TypeError(f"a layout consists of Text, Image and Audio, got {type(segment).__name__}")
+                raise TypeError(
+                    f"a layout consists of Text, Image, Audio and their like, got {type(segment).__name__}"
+                )
         if not self.segments:
             raise ValueError("layout must have at least one segment, got none")
         if any(segment.continues for segment in self.segments[1:]):
@@ -248,4 +342,5 @@ def _check_counts(segment: SegmentLayout, *names: str) -> None:
 
 def _may_coincide(first: Image, second: Image) -> bool:
     extents = (first.height, second.height), (first.width, second.width)
-    return all(a is None or b is None or a == b for a, b in extents)
+    same_size = all(a is None or b is None or a == b for a, b in extents)
+    return first.modality == second.modality and same_size

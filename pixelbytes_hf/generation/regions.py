@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from ..tokens.grid import Shape
+from ..tokens.modalities import TRAITS, Modality
 from ..tokens.places import Mask
 
 
@@ -44,8 +45,7 @@ def hide(
         mask = np.zeros(shape[1:], np.bool_)
         if segment in (None, number):
             # without the separators, so that negative slices count from the last token
-            tokens = mask[:-1] if shape.modality == "audio" else mask[:, :, :-1]
-            tokens[frames, rows, columns] = True
+            TRAITS[shape.modality].open(mask)[frames, rows, columns] = True
         parts.append(mask.reshape(-1))
     chosen = np.concatenate(parts)
     if not chosen.any():
@@ -83,7 +83,7 @@ def hide_frame(shapes: Sequence[Shape], segment: int, frame: int) -> Mask:
 
 
 def hide_channel(shapes: Sequence[Shape], segment: int, channel: int) -> Mask:
-    """Return the mask of one channel of a sound, counted from 0; of a control system, 1 is the state.
+    """Return the mask of one channel of a sound, or level of its codes, from 0; of a control system, 1 is the state.
 
     Raises:
         ValueError: If the segment is no sound, or has no such channel.
@@ -116,7 +116,7 @@ def hide_random(shapes: Sequence[Shape], fraction: float, seed: int) -> Mask:
     return mask
 
 
-def _check_modality(shapes: Sequence[Shape], segment: int, modality: str) -> None:
-    if not 0 <= segment < len(shapes) or shapes[segment].modality != modality:
+def _check_modality(shapes: Sequence[Shape], segment: int, modality: Modality) -> None:
+    if not 0 <= segment < len(shapes) or TRAITS[shapes[segment].modality].medium != modality:
         known = [shape.modality for shape in shapes]
         raise ValueError(f"segment must be the index of a segment of modality {modality!r} in {known}, got {segment}")

@@ -8,18 +8,21 @@ Shapes: V vocabulary, T frames or samples, H rows, W columns, C channels.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import singledispatch
 from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
-from ..tokens.grid import Modality
+from ..tokens.modalities import KINDS, TRAITS, Kind, Modality, slot_name
 from ..tokens.six_cells import GridCursor
-from ..tokens.vocabulary import KINDS, Kind, Vocabulary
-from .layout import Audio, Image, SegmentLayout, Text
+from ..tokens.vocabulary import Vocabulary
+from .layout import UNBOUNDED, Audio, Image, SegmentLayout, Text
 
-Target: TypeAlias = Kind | int  # all ids of a kind, or one id
-UNBOUNDED = 2**62
+Target: TypeAlias = str | int  # all ids of a slot, by its name, or one id
+
+
+_MARKS = ("row_end", "segment_end")
 
 
 class Choice(NamedTuple):
@@ -41,13 +44,14 @@ class LegalIds:
         """Start without masks."""
         self.vocabulary = vocabulary
         self.kinds: list[Kind] = [KINDS[kind] for kind in vocabulary.kind_of_id]
+        self.slots: list[str] = [slot_name(index) for index in vocabulary.slot_of_id.tolist()]
         self._device = torch.device(device)
         self._masks: dict[tuple[Target, ...], Tensor] = {}
 
     def mask(self, targets: tuple[Target, ...]) -> Tensor:
         """Return the mask (V,) bool of the ids that `targets` name; the same tensor for the same targets."""
         if targets not in self._masks:
-            legal = [kind in targets or index in targets for index, kind in enumerate(self.kinds)]
+            legal = [name in targets or index in targets for index, name in enumerate(self.slots)]
             self._masks[targets] = torch.tensor(legal, device=self._device)
         return self._masks[targets]
 
@@ -58,11 +62,13 @@ class SegmentGrammar(ABC):
     Args:
         layout: Of the segment.
         cursor: At its first position.
+        columns: C of the data; of a grid whose columns take the same ids, 1 will do.
     """
 
-    def __init__(self, layout: SegmentLayout, cursor: GridCursor) -> None:
+    def __init__(self, layout: SegmentLayout, cursor: GridCursor, columns: int = 1) -> None:
         """Start at the first position."""
         self.modality: Modality = layout.modality
+        self.slots = [slot_name(index) for index in TRAITS[layout.modality].slots(columns)]
         self.cursor, self.closed = cursor, False
 
     @abstractmethod
@@ -70,8 +76,8 @@ class SegmentGrammar(ABC):
         """Return what may come next; not empty unless closed."""
 
     @abstractmethod
-    def push(self, token_id: int, kind: Kind) -> None:
-        """Read one id that is among the choices."""
+    def push(self, token_id: int, name: str) -> None:
+        """Read one id that is among the choices, and the name of its slot."""
 
     @abstractmethod
     def most(self) -> int:
@@ -93,11 +99,11 @@ class TextGrammar(SegmentGrammar):
     def choices(self) -> Sequence[Choice]:
         """Return a byte, while there is room, and the separator."""
         end = Choice("segment_end", 0)
-        return (Choice("text", 1), end) if len(self.cursor.ids) < self._max_length else (end,)
+        return (Choice(self.slots[0], 1), end) if len(self.cursor.ids) < self._max_length else (end,)
 
-    def push(self, token_id: int, kind: Kind) -> None:
+    def push(self, token_id: int, name: str) -> None:
         """Read one id."""
-        self.closed = kind == "segment_end"
+        self.closed = name == "segment_end"
         self.cursor.push(token_id)
 
     def most(self) -> int:
@@ -106,7 +112,7 @@ class TextGrammar(SegmentGrammar):
 
 
 class ImageGrammar(SegmentGrammar):
-    """Rows of pixels with separators; a free width is fixed by the first row, a free height by the first frame."""
+    """Rows of pixels or codes with separators; the first row fixes a free width, the first frame a free height."""
 
     def __init__(self, layout: Image, pad_id: int) -> None:
         """Start at the first pixel."""
@@ -117,10 +123,10 @@ class ImageGrammar(SegmentGrammar):
         """Return a pixel inside a row, a separator after it, both while the width is free."""
         rows, columns, row, column = self.cursor.rows, self.cursor.columns, self.cursor.row, self.cursor.column
         if columns is None:
-            pixel = (self._choice("pixel", rows or 1, column + 2),) if column < self._layout.max_width else ()
+            pixel = (self._choice(self.slots[0], rows or 1, column + 2),) if column < self._layout.max_width else ()
             return (*pixel, *self._separators(column)) if column else pixel
         if column < columns - 1:
-            return (self._choice("pixel", rows or row + 1, columns),)
+            return (self._choice(self.slots[0], rows or row + 1, columns),)
         return self._separators(columns - 1)
 
     def _separators(self, width: int) -> Sequence[Choice]:
@@ -131,13 +137,13 @@ class ImageGrammar(SegmentGrammar):
             return (self._choice("row_end", rows or row + 2, width + 1), *ends)
         return ends
 
-    def _choice(self, kind: Kind, fewest_rows: int, fewest_columns: int) -> Choice:
+    def _choice(self, target: Target, fewest_rows: int, fewest_columns: int) -> Choice:
         # what was read so far is part of any image of this size, so what is left is a difference
-        return Choice(kind, self._layout.frames * fewest_rows * fewest_columns - len(self.cursor.ids) - 1)
+        return Choice(target, self._layout.frames * fewest_rows * fewest_columns - len(self.cursor.ids) - 1)
 
-    def push(self, token_id: int, kind: Kind) -> None:
+    def push(self, token_id: int, name: str) -> None:
         """Read one id."""
-        self.cursor.push(token_id, ends_row=kind == "row_end", ends_frame=kind == "segment_end")
+        self.cursor.push(token_id, ends_row=name == "row_end", ends_frame=name == "segment_end")
         self.closed = self.cursor.frame == self._layout.frames
 
     def most(self) -> int:
@@ -148,11 +154,11 @@ class ImageGrammar(SegmentGrammar):
 
 
 class AudioGrammar(SegmentGrammar):
-    """Amplitude levels, channel by channel, then the separators of the extra frame; channels may be given."""
+    """Amplitudes by channel, or codes by level, then the separators of the extra frame; channels may be given."""
 
     def __init__(self, layout: Audio, pad_id: int) -> None:
         """Start at the first sample."""
-        super().__init__(layout, GridCursor(1, layout.channels, pad_id=pad_id))
+        super().__init__(layout, GridCursor(1, layout.channels, pad_id=pad_id), layout.channels)
         self._channels, self._given, self._is_ending = layout.channels, layout.given or {}, False
         self._least = layout.samples or 1
         self._most = layout.samples or layout.max_samples or UNBOUNDED
@@ -162,21 +168,22 @@ class AudioGrammar(SegmentGrammar):
         sample, channel = self.cursor.frame, self.cursor.column
         if self._is_ending:
             return (self._choice(self._separator(channel), sample),)
-        target: Target = self._given[channel][sample] if channel in self._given and sample < self._most else "level"
+        is_given = channel in self._given and sample < self._most
+        target: Target = self._given[channel][sample] if is_given else self.slots[channel]
         level = (self._choice(target, max(sample + 1, self._least)),) if sample < self._most else ()
         may_end = channel == 0 and sample >= self._least
         return (*level, self._choice(self._separator(0), sample)) if may_end else level
 
-    def _separator(self, channel: int) -> Kind:
+    def _separator(self, channel: int) -> str:
         return "segment_end" if channel == self._channels - 1 else "row_end"
 
     def _choice(self, target: Target, fewest_samples: int) -> Choice:
         return Choice(target, (fewest_samples + 1) * self._channels - len(self.cursor.ids) - 1)
 
-    def push(self, token_id: int, kind: Kind) -> None:
+    def push(self, token_id: int, name: str) -> None:
         """Read one id."""
-        self._is_ending = kind != "level"
-        self.closed = kind == "segment_end"
+        self._is_ending = name in _MARKS
+        self.closed = name == "segment_end"
         self.cursor.push(token_id)
 
     def most(self) -> int:
@@ -185,7 +192,19 @@ class AudioGrammar(SegmentGrammar):
         return (samples + 1) * self._channels - len(self.cursor.ids)
 
 
+def missing_ids(layout: SegmentLayout, vocabulary: Vocabulary) -> str:
+    """Return what slots a segment of a layout needs that have no id in a vocabulary; empty where it has them."""
+    traits = TRAITS[layout.modality]
+    slots = traits.slots(layout.extent[2]) if traits.has_levels else traits.slots(1)
+    return ", ".join(slot_name(index) for index in slots if index not in vocabulary.ids_of_slot)
+
+
+@singledispatch
 def segment_grammar(layout: SegmentLayout, pad_id: int) -> SegmentGrammar:
-    """Return the grammar of one segment."""
-    grammar = {"text": TextGrammar, "image": ImageGrammar, "audio": AudioGrammar}[layout.modality]
-    return grammar(layout, pad_id)
+    """Return the grammar of one segment, or of a layout that derives from its layout."""
+    raise TypeError(f"layout must be Text, Image, Audio or their like, got {type(layout).__name__}")
+
+
+segment_grammar.register(Text, TextGrammar)
+segment_grammar.register(Image, ImageGrammar)
+segment_grammar.register(Audio, AudioGrammar)

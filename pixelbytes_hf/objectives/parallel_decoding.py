@@ -21,7 +21,8 @@ from torch import Tensor
 
 from ..tokens.checks import check_choice
 from ..tokens.contexts import ContextRule
-from ..tokens.grid import SEGMENT_END, Ids, Segment, Shape
+from ..tokens.grid import Ids, Segment, Shape
+from ..tokens.modalities import SEGMENT_END
 from ..tokens.places import Mask, locate_places
 from ..tokens.stacking import stack_padded
 from ..tokens.vocabulary import Vocabulary
@@ -98,12 +99,12 @@ class Draft:
         if mask.dtype != np.bool_ or mask.shape != ids.shape:
             raise ValueError(f"a mask must be bool of shape {ids.shape}, got {mask.dtype} of shape {mask.shape}")
         places = locate_places(shapes)
-        separators = np.where(places.kinds == SEGMENT_END, vocabulary.segment_end_id, vocabulary.row_end_id)
+        separators = np.where(places.slots == SEGMENT_END, vocabulary.segment_end_id, vocabulary.row_end_id)
         self.shapes, self.vocabulary, self.rule, self.dtype = shapes, vocabulary, rule, ids.dtype
         self.hidden = mask & ~places.is_separator
         self.num_hidden = int(self.hidden.sum())
         self.ids = np.where(mask & places.is_separator, separators, ids).astype(np.int64)
-        self.kinds = places.kinds
+        self.slots = places.slots
 
     def contexts(self) -> Ids:
         """Return the contexts of the ids as they are, (L, N) int64."""
@@ -131,16 +132,16 @@ class Draft:
         ]
 
 
-def legal_logits(logits: Tensor, kinds: NDArray[np.int64], vocabulary: Vocabulary) -> Tensor:
-    """Return logits (M, V) in float32, -inf where an id is not of the kind that its place can hold.
+def legal_logits(logits: Tensor, slots: NDArray[np.int64], vocabulary: Vocabulary) -> Tensor:
+    """Return logits (M, V) in float32, -inf where an id is not one that its place can hold.
 
     Args:
         logits: (M, V).
-        kinds: Index into `KINDS` of what each place can hold, (M,).
+        slots: What each place can hold, (M,): `Vocabulary.slot_of_id` of it.
         vocabulary: The tables.
     """
-    kind_of_id = torch.from_numpy(vocabulary.kind_of_id).to(logits.device)
-    is_legal = kind_of_id == torch.from_numpy(kinds).to(logits.device)[:, None]
+    slot_of_id = torch.from_numpy(vocabulary.slot_of_id).to(logits.device)
+    is_legal = slot_of_id == torch.from_numpy(slots).to(logits.device)[:, None]
     return logits.float().masked_fill(~is_legal, -torch.inf)
 
 
@@ -170,8 +171,8 @@ def fill_in_steps(model: Any, objective: Any, drafts: Sequence[Draft], sampling:
 def _fill_step(model: Any, drafts: Sequence[Draft], fraction: float, sampling: ParallelSampling) -> None:
     """Draw all hidden tokens and keep so many that `fraction` of those hidden at first are still hidden."""
     logits = read_hidden(model, drafts)
-    kinds = np.concatenate([draft.kinds[draft.hidden] for draft in drafts])
-    legal = legal_logits(logits, kinds, drafts[0].vocabulary)
+    slots = np.concatenate([draft.slots[draft.hidden] for draft in drafts])
+    legal = legal_logits(logits, slots, drafts[0].vocabulary)
     drawn, ranks = (value.cpu().numpy() for value in sampling.draw(legal))
     first = 0
     for draft in drafts:

@@ -122,5 +122,5 @@ def fill_as_published(model: Any, draft: Draft, sampling: ParallelSampling) -> N
     )
     logits = model(input_ids=drawn, use_cache=False).logits
     scores = model.objective.new_token_logits(logits)[0, torch.from_numpy(hidden + 1)]
-    drawn_ids, _ = sampling.draw(legal_logits(scores, draft.kinds[hidden], draft.vocabulary))
+    drawn_ids, _ = sampling.draw(legal_logits(scores, draft.slots[hidden], draft.vocabulary))
     draft.keep(drawn_ids.cpu().numpy(), np.zeros(len(hidden)), num_left=0)

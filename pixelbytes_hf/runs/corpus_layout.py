@@ -5,11 +5,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.corpus import TokenCorpus
-from ..generation.layout import Audio, Image, Layout, SegmentLayout, Text
+from ..generation.layout import SEGMENT_LAYOUTS, Layout
 from ..pretrained.json_files import read_object, reading
-from ..tokens.grid import MODALITIES
+from ..tokens.modalities import MODALITIES, TRAITS, Modality
 from .files import write_json
 
 LAYOUT_NAME = "layout.json"
@@ -24,9 +25,13 @@ def layout_of_corpus(corpus: TokenCorpus) -> Layout:
     bounds = corpus.first_segments.tolist()
     orders = Counter(tuple(corpus.segments[a:b, 0].tolist()) for a, b in pairwise(bounds))
     order = [MODALITIES[index] for index in orders.most_common(1)[0][0]]
-    table = {name: corpus.segments[corpus.segments[:, 0] == n, 1:] for n, name in enumerate(MODALITIES)}
-    make = {"text": _text_layout, "image": _image_layout, "audio": _audio_layout}
-    return Layout(tuple(make[modality](table[modality]) for modality in order))
+    return Layout(tuple(SEGMENT_LAYOUTS[name].of_extents(_data_extents(corpus, name)) for name in order))
+
+
+def _data_extents(corpus: TokenCorpus, modality: Modality) -> NDArray[np.int64]:
+    """Return T, H and W of the segments of a modality without marks, (S, 3)."""
+    extents = corpus.segments[corpus.segments[:, 0] == MODALITIES.index(modality), 1:]
+    return extents.astype(np.int64) - np.subtract((1, 1, 1), TRAITS[modality].data_shape((1, 1, 1)))
 
 
 def save_layout(corpus: TokenCorpus, folder: str | Path) -> None:
@@ -43,25 +48,3 @@ def load_layout(folder: str | Path) -> Layout:
     path = Path(folder) / LAYOUT_NAME
     with reading(path):
         return Layout.from_dict(read_object(path))
-
-
-def _text_layout(extents: np.ndarray) -> SegmentLayout:
-    return Text(max_length=max(int(extents[:, 2].max()) - 1, 1))
-
-
-def _image_layout(extents: np.ndarray) -> SegmentLayout:
-    frames, rows, columns = np.median(extents, axis=0).astype(int).tolist()
-    _, most_rows, most_columns = extents.max(0).tolist()
-    return Image(
-        frames=frames,
-        height=rows if (extents[:, 1] == rows).all() else None,
-        width=columns - 1 if (extents[:, 2] == columns).all() else None,
-        max_height=most_rows,
-        max_width=most_columns - 1,
-    )
-
-
-def _audio_layout(extents: np.ndarray) -> SegmentLayout:
-    channels, most = int(np.median(extents[:, 2])), int(extents[:, 0].max()) - 1
-    is_fixed = (extents[:, 0] == most + 1).all()
-    return Audio(channels=channels, samples=most if is_fixed else None, max_samples=None if is_fixed else most)

@@ -87,6 +87,8 @@ class Traits:
     """What a modality is to those that read grids.
 
     Attributes:
+        title: What messages call it.
+        medium: Which medium its ids stand for: that of codes is what they decode to.
         kind: Of its ids, marks left out.
         marks: Where marks stand: at the end of every row, the last row of a frame ending the frame; or in an extra
             last frame.
@@ -97,6 +99,8 @@ class Traits:
             both, in a vocabulary whose layout has no ids of its own.
     """
 
+    title: str
+    medium: Modality
     kind: Kind
     marks: Marks
     has_levels: bool = False
@@ -106,7 +110,9 @@ class Traits:
 
     def slots(self, columns: int) -> tuple[int, ...]:
         """Return the slot of each of so many columns of data; see `slot`."""
-        return tuple(slot(KINDS.index(self.kind), column * self.has_levels) for column in range(columns))
+        if not self.has_levels:
+            return (slot(KINDS.index(self.kind)),) * columns
+        return tuple(slot(KINDS.index(self.kind), level) for level in range(columns))
 
     def enclose(
         self, data: ArrayLike, row_end: int = ROW_END, segment_end: int = SEGMENT_END, dtype: DTypeLike = np.int64
@@ -135,12 +141,12 @@ class Traits:
 
 TRAITS: MappingProxyType[Modality, Traits] = MappingProxyType(
     {
-        "text": Traits("text", "column", is_default=True),
-        "image": Traits("pixel", "column", has_frames=True, can_mirror=True),
-        "audio": Traits("level", "frame"),
-        "image_code": Traits("image_code", "column", has_frames=True),
-        "audio_code": Traits("audio_code", "frame", has_levels=True),
-        "task": Traits("task", "column"),
+        "text": Traits("text", "text", "text", "column", is_default=True),
+        "image": Traits("image", "image", "pixel", "column", has_frames=True, can_mirror=True),
+        "audio": Traits("sound", "audio", "level", "frame"),
+        "image_code": Traits("picture of codes", "image", "image_code", "column", has_frames=True),
+        "audio_code": Traits("sound of codes", "audio", "audio_code", "frame", has_levels=True),
+        "task": Traits("task", "task", "task", "column"),
     }
 )
 MODALITIES: tuple[Modality, ...] = tuple(TRAITS)  # corpora on disk name one by its index: none is moved

@@ -99,5 +99,5 @@ def test_sound_files_have_a_rate_that_browsers_play(rate, times):
 def test_a_layout_of_sound_needs_levels():
     tables = Vocabulary((0, 9, 10, 65), ((0, 0, 0),), ())
     model = aPxBySequenceModel(PixelBytesConfig(vocab_size=tables.size, mixer_config={"hidden_size": 8}))
-    with pytest.raises(ValueError, match="layout holds audio, for which the vocabulary has no levels"):
+    with pytest.raises(ValueError, match="layout holds audio, for which the vocabulary has no ids of level"):
         model.generate(layout=["image", "audio"], vocabulary=tables)
