@@ -10,8 +10,16 @@ from pixelbytes_hf.generation.generation_pixelbytes import PixelBytesGenerationM
 from pixelbytes_hf.models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from pixelbytes_hf.models.pixelbytes.modeling_pixelbytes import PixelBytesOutput
 from pixelbytes_hf.objectives.objectives import build_objective
-from pixelbytes_hf.tokens.grid import audio_segment, flatten, image_segment, text_segment
-from pixelbytes_hf.tokens.vocabulary import Vocabulary
+from pixelbytes_hf.tokens.grid import (
+    audio_code_segment,
+    audio_segment,
+    flatten,
+    image_code_segment,
+    image_segment,
+    task_segment,
+    text_segment,
+)
+from pixelbytes_hf.tokens.vocabulary import RESERVED_NAMES, Vocabulary
 
 
 class CountingCache:
@@ -89,7 +97,10 @@ class FakeCorpus:
 
 
 def random_segments(rng, vocabulary):
-    """Return a text, an image and a sound of random ids and extents, or some of them, in any order."""
+    """Return a text, an image and a sound of random ids and extents, or some of them, in any order.
+
+    Of a vocabulary with codes, perhaps a task and segments of codes too.
+    """
 
     def draw(ids, *shape):
         return rng.integers(ids.start, ids.stop, shape)
@@ -100,4 +111,12 @@ def random_segments(rng, vocabulary):
         image_segment(draw(vocabulary.pixel_ids, *rng.integers(1, 5, 3)), vocabulary),
         audio_segment(draw(vocabulary.level_ids, rng.integers(1, 9), rng.integers(1, 4)), vocabulary),
     ]
-    return [segments[n] for n in rng.permutation(3)[: rng.integers(1, 4)]]
+    if vocabulary.codes.image:
+        segments.append(image_code_segment(rng.integers(0, vocabulary.codes.image, rng.integers(1, 4, 3)), vocabulary))
+    if levels := vocabulary.codes.audio:
+        num_levels = rng.integers(1, len(levels) + 1)
+        codes = rng.integers(0, levels[:num_levels], (rng.integers(1, 6), num_levels))
+        segments.append(audio_code_segment(codes, vocabulary))
+    if vocabulary.specials and len(segments) > 3:
+        segments.append(task_segment(rng.choice(RESERVED_NAMES, rng.integers(1, 4)).tolist(), vocabulary))
+    return [segments[n] for n in rng.permutation(len(segments))[: rng.integers(1, len(segments) + 1)]]

@@ -8,11 +8,14 @@ from fakes import random_segments
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixelbytes_hf.tokens.grid import audio_segment, flatten, image_segment, text_segment
+from pixelbytes_hf.tokens.grid import audio_segment, codes_of_segment, enclose_segment, flatten, text_segment
 from pixelbytes_hf.tokens.parsing import Problem, parse
 from pixelbytes_hf.tokens.vocabulary import KINDS, Vocabulary
 
 VOCABULARIES = {name: Vocabulary.from_preset(name) for name in ("paper", "full", "first")}
+VOCABULARIES |= {
+    f"{name} with codes": VOCABULARIES[name].with_codes(image=9, audio=(5, 4, 3)) for name in VOCABULARIES
+}
 
 
 def reference_parse(ids, vocabulary):
@@ -20,7 +23,8 @@ def reference_parse(ids, vocabulary):
     segments, problems, start = [], [], 0
     kinds = [KINDS[vocabulary.kind_of_id[index]] for index in ids]
     while start < len(ids):
-        read = {"pixel": read_images, "level": read_sound}.get(kinds[start], read_text)
+        readers = {"pixel": read_images, "image_code": read_images, "level": read_sound, "audio_code": read_code_sound}
+        read = readers.get(kinds[start], read_text)
         stop, found, reason = read(ids, kinds, start, vocabulary)
         segments += found
         if reason:
@@ -30,29 +34,30 @@ def reference_parse(ids, vocabulary):
 
 
 def read_text(ids, kinds, start, vocabulary):
+    own = "task" if kinds[start] == "task" else "text"
     stop, opens = (
         start,
-        ("text", "segment_end") if vocabulary.specials else ("text", "segment_end", "row_end", "special"),
+        (own, "segment_end") if vocabulary.specials else ("text", "segment_end", "row_end", "special"),
     )
     if kinds[start] not in opens:
         return start + 1, [], f"id {ids[start]} ({vocabulary.tokens[ids[start]]}) opens no segment"
     while (
         stop < len(ids)
-        and kinds[stop] not in ("pixel", "level")
-        and (not vocabulary.specials or kinds[stop] == "text")
+        and kinds[stop] not in ("pixel", "level", "image_code", "audio_code")
+        and (not vocabulary.specials or kinds[stop] == own)
     ):
         stop += 1
     if vocabulary.specials and stop < len(ids) and kinds[stop] == "segment_end":
         stop += 1
     ended = kinds[stop - 1] == "segment_end"
-    segment = text_segment(np.array(ids[start : stop - ended], int), vocabulary)
-    return stop, [segment], "" if ended else "text has no end mark"
+    segment = enclose_segment(own, [[ids[start : stop - ended]]], vocabulary)
+    return stop, [segment], "" if ended else f"{own} has no end mark"
 
 
 def read_images(ids, kinds, start, vocabulary):
-    rows, frames, stop = [[]], [[]], start
-    while stop < len(ids) and (kinds[stop] == "pixel" or (kinds[stop] in ("row_end", "segment_end") and rows[-1])):
-        if kinds[stop] == "pixel":
+    rows, frames, stop, own = [[]], [[]], start, kinds[start]
+    while stop < len(ids) and (kinds[stop] == own or (kinds[stop] in ("row_end", "segment_end") and rows[-1])):
+        if kinds[stop] == own:
             rows[-1].append(ids[stop])
         else:
             frames[-1].append(rows[-1])
@@ -72,7 +77,9 @@ def read_images(ids, kinds, start, vocabulary):
         else:
             images.append([frame])
     ended = kinds[stop - 1] == "segment_end"
-    return stop, [image_segment(np.array(i), vocabulary) for i in images], "" if ended else "image has no end mark"
+    modality, title = {"pixel": ("image", "image"), "image_code": ("image_code", "picture of codes")}[own]
+    segments = [enclose_segment(modality, image, vocabulary) for image in images]
+    return stop, segments, "" if ended else f"{title} has no end mark"
 
 
 def read_sound(ids, kinds, start, vocabulary):
@@ -91,6 +98,25 @@ def read_sound(ids, kinds, start, vocabulary):
     return stop + ended, [segment], "" if ended else "sound has no end mark"
 
 
+def read_code_sound(ids, kinds, start, vocabulary):
+    codes, stop, marks = [], start, 0
+    while stop < len(ids) and kinds[stop] == "audio_code":
+        codes.append(ids[stop])
+        stop += 1
+    while stop < len(ids) and kinds[stop] == "row_end":
+        marks, stop = marks + 1, stop + 1
+    ended = stop < len(ids) and kinds[stop] == "segment_end"
+    marks, stop = marks + ended, stop + ended
+    levels = [next(n for n, part in enumerate(vocabulary.audio_code_ids) if code in part) for code in codes]
+    columns = max(levels) + 1
+    if len(codes) % columns or any(level != n % columns for n, level in enumerate(levels)):
+        return stop, [], f"sound of {len(codes)} codes of {columns} levels has one out of its turn"
+    if marks > columns - (not ended) or (ended and marks < columns):
+        return stop, [], f"sound of codes of {columns} levels has {marks} marks"
+    segment = enclose_segment("audio_code", np.reshape(codes, (-1, 1, columns)), vocabulary)
+    return stop, [segment], "" if ended else "sound of codes has no end mark"
+
+
 def assert_same(parsed, expected):
     segments, problems = expected
     assert parsed.problems == problems
@@ -101,9 +127,13 @@ def assert_same(parsed, expected):
 
 def streams(vocabulary):
     """Return a strategy of streams in which every kind, and so every border between two, is common."""
-    ranges = [ids for ids in (vocabulary.byte_ids, vocabulary.pixel_ids, vocabulary.level_ids) if ids]
-    ids = st.one_of(st.sampled_from([0, 1, 1, 2, 2]), *(st.sampled_from(ids[-2:]) for ids in ranges))
+    ranges = [vocabulary.byte_ids, vocabulary.pixel_ids, vocabulary.level_ids, vocabulary.image_code_ids]
+    ranges += [*vocabulary.audio_code_ids, range(9, 12) if vocabulary.specials else range(0)]
+    ids = st.one_of(st.sampled_from([0, 1, 1, 2, 2]), *(st.sampled_from(ids[-2:]) for ids in ranges if ids))
     runs = st.tuples(ids, st.integers(1, 4)).map(lambda run: [run[0]] * run[1])
+    if levels := vocabulary.audio_code_ids:  # one frame of codes after another is common too
+        columns = st.tuples(st.integers(1, len(levels)), st.integers(1, 3))
+        runs |= columns.map(lambda size: [ids[-1] for ids in levels[: size[0]]] * size[1])
     return st.lists(runs, max_size=20).map(lambda parts: [index for part in parts for index in part])
 
 
@@ -136,7 +166,7 @@ def test_the_collector_of_cycles_is_left_as_it_was(enabled, monkeypatch):
 
 
 @settings(max_examples=80, deadline=None)
-@given(seed=st.integers(0, 10**6), preset=st.sampled_from(["paper", "full"]))
+@given(seed=st.integers(0, 10**6), preset=st.sampled_from([*VOCABULARIES.keys() - {"first", "first with codes"}]))
 def test_parse_is_the_inverse_of_flatten(seed, preset):
     vocabulary = VOCABULARIES[preset]
     segments = random_segments(np.random.default_rng(seed), vocabulary)
@@ -177,6 +207,27 @@ def test_malformed_streams_are_reported(paper, ids, modalities, reason):
 def test_a_misplaced_special_id_is_reported():
     segments, problems = parse(np.array([6, 60, 2]), VOCABULARIES["full"])
     assert [segment.modality for segment in segments] == ["text"] and "<mask>" in problems[0].reason
+
+
+@pytest.mark.parametrize(
+    ("levels", "marks", "reason"),
+    [
+        ([0, 1, 2, 0, 1, 2], [1, 1, 2], ""),
+        ([0, 1, 2, 0, 1, 2], [1], "no end mark"),
+        ([0, 1, 0, 1, 2], [1, 1, 2], "out of its turn"),
+        ([1, 0], [1, 2], "out of its turn"),
+        ([0, 1], [2], "2 levels has 1 marks"),
+        ([0, 1], [1, 1], "2 levels has 2 marks"),
+    ],
+)
+def test_codes_of_a_sound_stand_in_the_column_of_their_level(levels, marks, reason):
+    vocabulary = VOCABULARIES["full with codes"]
+    ids = np.array([*(vocabulary.audio_code_ids[level].start + 1 for level in levels), *marks])
+    segments, problems = parse(ids, vocabulary)
+    assert [problem.reason.endswith(reason) for problem in problems] == [True] * bool(reason), problems
+    if segments:
+        assert (codes_of_segment(segments[0], vocabulary) == 1).all()
+    assert bool(segments) == (reason in ("", "no end mark"))
 
 
 def test_newline_inside_text_stays_text(paper):
