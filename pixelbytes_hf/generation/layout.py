@@ -42,6 +42,7 @@ class Text:
     """
 
     modality: ClassVar[Modality] = "text"
+    min_length: ClassVar[int] = 0
     max_length: int = DEFAULT_TEXT_LENGTH
     continues: bool = False
 
@@ -204,9 +205,10 @@ class AudioCodes(Audio):
 
 
 class Task(Text):
-    """Task and border ids."""
+    """Task and border ids, at least one: a mark alone reads as a text of no letters."""
 
     modality: ClassVar[Modality] = "task"
+    min_length: ClassVar[int] = 1
 
 
 SegmentLayout: TypeAlias = Text | Image | Audio

@@ -94,12 +94,14 @@ class TextGrammar(SegmentGrammar):
     def __init__(self, layout: Text, pad_id: int) -> None:
         """Start at the first byte."""
         super().__init__(layout, GridCursor(pad_id=pad_id))
-        self._max_length = layout.max_length
+        self._min_length, self._max_length = layout.min_length, layout.max_length
 
     def choices(self) -> Sequence[Choice]:
-        """Return a byte, while there is room, and the separator."""
-        end = Choice("segment_end", 0)
-        return (Choice(self.slots[0], 1), end) if len(self.cursor.ids) < self._max_length else (end,)
+        """Return a byte, while there is room, and the separator, once there are enough."""
+        length, end = len(self.cursor.ids), Choice("segment_end", 0)
+        if length < self._min_length:
+            return (Choice(self.slots[0], self._min_length - length),)
+        return (Choice(self.slots[0], 1), end) if length < self._max_length else (end,)
 
     def push(self, token_id: int, name: str) -> None:
         """Read one id."""
