@@ -58,6 +58,27 @@ def run_folder(corpus, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def forks():
+    """Return a Python that has imported what takes long, none of it ours, and runs scripts in new processes."""
+    from forks import Forks
+
+    with Forks("import torch._dynamo, torch.distributed.tensor, torch.export, pandas, pyarrow.parquet") as forks:
+        yield forks
+
+
+@pytest.fixture(scope="session")
+def lone(tmp_path_factory):
+    """Return a Python that sees neither the package nor what it needs to train, but a Hub of its own, `lone.hub`."""
+    from forks import Forks
+    from lone_loading import PREPARATION
+    from loopback_hub import LoopbackHub
+
+    with LoopbackHub() as hub, Forks(PREPARATION, hub.environment(tmp_path_factory.mktemp("lone"))) as forks:
+        forks.hub = hub
+        yield forks
+
+
 @pytest.fixture
 def loopback_hub():
     """Return a Hub of its own on 127.0.0.1; `loopback_hub.environment(tmp_path)` is what a process needs to see it."""
@@ -68,18 +89,7 @@ def loopback_hub():
 
 
 @pytest.fixture
-def online(loopback_hub, monkeypatch, tmp_path):
-    """Let this very process see the loopback Hub: the client reads these when it is called."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "ENDPOINT", loopback_hub.url)
-    template = loopback_hub.url + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setenv("HF_TOKEN", loopback_hub.token)
-    disable_progress_bars()
-    yield loopback_hub
-    enable_progress_bars()
+def online(loopback_hub, tmp_path):
+    """Let this very process see the loopback Hub."""
+    with loopback_hub.seen_here(tmp_path):
+        yield loopback_hub

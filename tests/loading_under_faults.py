@@ -6,10 +6,8 @@ of the result is `kind, where, fault, outcome`; the outcome is "equal", "differe
 
 import json
 import os
-import sys
 import tempfile
 import time
-from pathlib import Path
 
 from loopback_hub import LoopbackHub
 
@@ -116,7 +114,3 @@ def main(folder):
         checked = load_data(fetch_folder("user/name", repo_type="dataset")) == rows
         lines.append(("dataset", "data, fetched first", "flip", "equal" if checked else "different"))
     print(json.dumps(lines))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

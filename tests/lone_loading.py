@@ -1,19 +1,34 @@
 """Loads checkpoints where neither this package nor what it may need beside transformers can be imported.
 
-    python lone_loading.py REQUEST.json REPLY.json
+    with Forks(PREPARATION, environment) as forks:
+        forks.run("from lone_loading import main; main('request.json', 'reply.json')", folder=tmp_path)
 
 The request lists checkpoints, each with ``place`` (folder or Hub name) and ``options`` of `from_pretrained`; the reply
 says of each where its classes came from, and what it computed from the same inputs as `expected` in `test_push`.
 """
 
 import json
-import os
 import sys
 
 HIDDEN = {
     *("pixelbytes_hf", "dataset_builder", "model_cards"),
     *("datasets", "soundfile", "scipy", "skimage", "matplotlib", "wrapt", "jinja2", "gradio", "accelerate"),
 }
+
+
+# what a process does first: hide, and only then import what looks for what is hidden
+PREPARATION = """
+from lone_loading import hide
+hide()
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoProcessor, AutoTokenizer
+from transformers import GenerationMixin, PreTrainedModel, PythonBackend, ProcessorMixin
+"""
+
+
+def hide():
+    """Let nothing of `HIDDEN` be found from here on."""
+    sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path]
 
 
 class Hiding:
@@ -60,7 +75,6 @@ def say_what_is_missing(tokenizer):
 
 
 def main(request, reply):
-    sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path]
     import torch
     from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoProcessor, AutoTokenizer
 
@@ -86,8 +100,3 @@ def main(request, reply):
     imported = sorted(HIDDEN & {name.partition(".")[0] for name in sys.modules})
     with open(reply, "w") as file:
         json.dump({"answers": answers, "imported": imported, "missing": say_what_is_missing(tokenizer)}, file)
-
-
-if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    main(*sys.argv[1:])

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
 from loopback_routes import Handler
 from loopback_store import GIT_ATTRIBUTES, Store
@@ -151,6 +152,26 @@ class LoopbackHub:
             **{"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"},
             **({"HF_TOKEN": token} if token else {}),
         }
+
+    @contextlib.contextmanager
+    def seen_here(self, folder):
+        """Let this very process see this Hub and nothing else: the client reads these when it is called.
+
+        Args:
+            folder: Folder for its caches.
+        """
+        from huggingface_hub import constants
+        from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+
+        settings = {"HF_HUB_OFFLINE": False, "HF_HUB_DISABLE_XET": True, "HF_HUB_CACHE": str(Path(folder) / "cache")}
+        settings["HUGGINGFACE_CO_URL_TEMPLATE"] = self.url + "/{repo_id}/resolve/{revision}/{filename}"
+        with (
+            mock.patch.multiple(constants, ENDPOINT=self.url, **settings),
+            mock.patch.dict(os.environ, HF_TOKEN=self.token),
+        ):
+            disable_progress_bars()
+            yield
+            enable_progress_bars()
 
 
 def main() -> None:

@@ -1,11 +1,6 @@
 """What was made before must keep loading: runs, exported checkpoints, settings under their old names."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,8 +22,6 @@ LAYOUT = [Image(frames=2, height=12, width=12), Audio(channels=2, samples=20)]
 # loads a checkpoint where this package cannot be imported, and computes what the reference holds
 LONELY = """
 import sys
-from lone_loading import Hiding
-sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path]
 import numpy as np, torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 torch.set_num_threads(1)
@@ -64,13 +57,8 @@ def assert_expected(logits, generated, expected):
     np.testing.assert_array_equal(generated, expected["generated"])
 
 
-def compute_lonely(place, folder):
-    paths = json.dumps([str(Path(__file__).parent)])
-    script = f"import sys; sys.path[:0] = {paths}\n{LONELY}"
-    command = [sys.executable, "-c", script, str(place), str(folder / "reply.npz"), SENTENCE]
-    environment = {**os.environ, "HF_HOME": str(folder / "cache")}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def compute_lonely(lone, place, folder):
+    lone.run(LONELY, place, folder / "reply.npz", SENTENCE, folder=folder)
     with np.load(folder / "reply.npz") as arrays:
         return dict(arrays)
 
@@ -90,17 +78,17 @@ def test_run_of_before_gives_the_same_logits_and_creature(compat, expected):
     assert_expected(logits, generated, expected)
 
 
-def test_exported_checkpoint_of_before_loads_without_the_package(compat, expected, tmp_path):
+def test_exported_checkpoint_of_before_loads_without_the_package(lone, compat, expected, tmp_path):
     place = shutil.copytree(compat / "quickstart_exported", tmp_path / "exported")
     # stored once, beside the run they are of
     shutil.copy(compat / "quickstart_run" / "model.safetensors", place)
-    assert_expected(**compute_lonely(place, tmp_path), expected=expected)
+    assert_expected(**compute_lonely(lone, place, tmp_path), expected=expected)
 
 
-def test_checkpoint_exported_today_loads_without_the_package(compat, expected, tmp_path):
+def test_checkpoint_exported_today_loads_without_the_package(lone, compat, expected, tmp_path):
     write_family_code(tmp_path / "exported")
     write_checkpoint(Run.load(compat / "quickstart_run"), tmp_path / "exported")
-    assert_expected(**compute_lonely(tmp_path / "exported", tmp_path), expected=expected)
+    assert_expected(**compute_lonely(lone, tmp_path / "exported", tmp_path), expected=expected)
 
 
 def test_a_run_begun_with_the_old_names_of_settings_is_resumed(tmp_path):

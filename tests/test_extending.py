@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -50,20 +49,17 @@ def patched(tmp_path_factory):
     return folder
 
 
-def test_an_objective_of_another_kind_is_one_file_and_one_row(patched, corpus, tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(patched), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", USE, patched, corpus], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+def test_an_objective_of_another_kind_is_one_file_and_one_row(forks, patched, corpus, tmp_path):
+    done = forks.run(USE, patched, corpus, folder=tmp_path, paths=[patched])
     assert "(4, 12, 12, 3)" in done.stdout.splitlines()[-2]
     assert "ReplacedObjective(predicted_cells=1, newest_cell=-1, vocab_size=151) none" in done.stdout.splitlines()[-1]
     assert (tmp_path / "made" / "creature.gif").is_file()
 
 
-def test_the_page_s_objective_keeps_the_rules_of_the_layout(patched):
-    environment = {**os.environ, "PYTHONPATH": str(patched), "PYTEST_ADDOPTS": ""}
+def test_the_page_s_objective_keeps_the_rules_of_the_layout(forks, patched):
+    environment = {**os.environ, "PYTEST_ADDOPTS": ""}
     rules = ["test_architecture.py", "objectives/test_objectives.py"]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", patched / "tests", *rules]
-    done = subprocess.run(command, cwd=patched / "tests", env=environment, capture_output=True, text=True)
-    assert done.returncode == 0 and " passed" in done.stdout, done.stdout + done.stderr
+    words = ["-q", "-p", "no:cacheprovider", "--rootdir", patched / "tests", *rules]
+    script, tests = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))", patched / "tests"
+    done = forks.run(script, *words, folder=tests, environment=environment, paths=[patched])
+    assert " passed" in done.stdout and " failed" not in done.stdout, done.stdout

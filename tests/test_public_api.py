@@ -16,10 +16,9 @@ def test_every_public_name_can_be_imported():
     assert all(getattr(pixelbytes_hf, name) is not None for name in ("Audio", "Image", "Text"))
 
 
-def test_a_star_leaves_the_names_of_others_alone():
+def test_a_star_leaves_the_names_of_others_alone(forks):
     code = "from datasets import Audio, Image; from pixelbytes_hf import *; print(Audio.__module__, Image.__module__)"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.split() == ["datasets.features.audio", "datasets.features.image"]
+    assert forks.run(code).stdout.split() == ["datasets.features.audio", "datasets.features.image"]
 
 
 def test_unknown_name_is_an_attribute_error():
@@ -59,10 +58,9 @@ def test_auto_classes_know_the_package(tmp_path):
 
 
 @pytest.mark.parametrize("first", ["pixelbytes_hf.mixers.mixer_lstm", "transformers.modeling_layers"])
-def test_any_module_may_be_imported_first(first):
+def test_any_module_may_be_imported_first(forks, first):
     code = (
         f"import pixelbytes_hf, {first}; from transformers import AutoModel\n"
         "print(type(AutoModel.from_config(pixelbytes_hf.PixelBytesConfig(embedding_dim=12))).__name__)"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "PixelBytesModel"
+    assert forks.run(code).stdout.strip() == "PixelBytesModel"

@@ -1,8 +1,6 @@
 """A corpus on the Hub: one commit, no file of another build, and nobody's media without the word of who may."""
 
 import json
-import subprocess
-import sys
 from itertools import chain
 
 import pytest
@@ -93,16 +91,8 @@ def folders(pokeapi, tmp_path):
     return root
 
 
-def test_corpora_come_back_from_the_hub(loopback_hub, folders, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, folders],
-        env=loopback_hub.environment(tmp_path),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_corpora_come_back_from_the_hub(forks, loopback_hub, folders, tmp_path):
+    done = forks.run(SCRIPT, folders, folder=tmp_path, environment=loopback_hub.environment(tmp_path))
     seen = json.loads(done.stdout)
 
     names = [f"data/{split}-{i:05d}-of-00004.parquet" for split in ("test", "train", "validation") for i in range(4)]

@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -528,13 +526,12 @@ def test_what_is_not_understood_is_told_whole():
 
 
 @pytest.fixture(scope="module")
-def loads(tmp_path_factory):
+def loads(forks, tmp_path_factory):
     """Return what came of loading by name under every fault: (kind, where, fault) -> outcome."""
     folder = tmp_path_factory.mktemp("loads")
-    script = Path(__file__).parents[1] / "loading_under_faults.py"
+    script = "import sys; from pathlib import Path; from loading_under_faults import main; main(Path(sys.argv[1]))"
     quiet = {**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, script, folder], env=quiet, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    done = forks.run(script, folder, environment=quiet, paths=[Path(__file__).parents[1]])
     return {(kind, where, fault): outcome for kind, where, fault, outcome in json.loads(done.stdout.splitlines()[-1])}
 
 

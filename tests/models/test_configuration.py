@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -168,7 +166,7 @@ def test_weights_of_another_family_are_named(tmp_path):
         measure_legacy_weights({}, tmp_path / "model.safetensors")
 
 
-def test_auto_classes_know_ours_after_the_package_import_alone():
+def test_auto_classes_know_ours_after_the_package_import_alone(forks):
     code = (
         "import pixelbytes_hf\n"
         "from transformers import AutoConfig, AutoModel, AutoModelForCausalLM\n"
@@ -176,7 +174,7 @@ def test_auto_classes_know_ours_after_the_package_import_alone():
         "makers = (AutoModel, config), (AutoModelForCausalLM, config), (AutoModel, config.mixer_config)\n"
         "print(*(type(auto.from_config(c)).__name__ for auto, c in makers))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = forks.run(code)
     assert done.stdout.split() == ["PixelBytesModel", "aPxBySequenceModel", "PixelBytesLSTMModel"]
 
 

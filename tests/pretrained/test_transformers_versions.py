@@ -2,8 +2,6 @@
 
 import configparser
 import json
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -55,12 +53,11 @@ def test_unknown_version_is_named(monkeypatch, version, warns):
     assert all(f"knows transformers 5.23 and 5.24 and meets {version}" in each for each in told)
 
 
-def test_a_checkpoint_s_own_code_names_a_version_that_came_after_it(tmp_path):
+def test_a_checkpoint_s_own_code_names_a_version_that_came_after_it(lone, tmp_path):
     write_family_code(tmp_path)
     settings = PixelBytesConfig().to_dict() | {"auto_map": {"AutoConfig": "configuration_pixelbytes.PixelBytesConfig"}}
     (tmp_path / "config.json").write_text(json.dumps(settings, default=str))
-    command = [sys.executable, "-c", LOAD, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    done = lone.run(LOAD, tmp_path, folder=tmp_path)
     assert done.stdout.startswith("transformers_modules.")
     assert "meets 5.99.0" in done.stderr and "pip install 'transformers==5.24.*'" in done.stderr
 

@@ -1,50 +1,52 @@
 """transformers' own ways to the Hub: what they push loads where this package is not installed."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from test_push import ask_lonely, assert_equal
 
-from pixelbytes_hf import ActionPixelBytesTokenizer, PixelBytesProcessor, Run
+from pixelbytes_hf import (
+    ActionPixelBytesTokenizer,
+    PixelBytesProcessor,
+    Run,
+    TokenCorpus,
+    WindowCollator,
+    WindowDataset,
+)
 from pixelbytes_hf.pretrained.exported_code import saving_without_code
 from pixelbytes_hf.pretrained.json_files import read_json
 from pixelbytes_hf.training.train import train
 
-HERE = Path(__file__).parents[1]
 LAYOUT = {"segments": [{"modality": "image", "frames": 1, "height": 3, "width": 3}]}
-PUSH = """
-import sys
-from pixelbytes_hf import PixelBytesProcessor, Run, TokenCorpus, WindowCollator, WindowDataset
-from transformers import Trainer, TrainingArguments
-run = Run.load(sys.argv[1])
-run.model.push_to_hub("user/pushed")
-PixelBytesProcessor(run.tokenizer).push_to_hub("user/pushed")
-run.model.save_pretrained("saved", push_to_hub=True, repo_id="user/saved")
-run.tokenizer.save_pretrained("saved", push_to_hub=True, repo_id="user/saved")
-PixelBytesProcessor(run.tokenizer).save_pretrained("saved", push_to_hub=True, repo_id="user/saved")
-corpus = TokenCorpus.from_records([run.tokenizer.encode_record(text="a red beast")[0]], run.tokenizer.tables)
-args = TrainingArguments("trained", max_steps=1, learning_rate=0.0, report_to="none", use_cpu=True, push_to_hub=True,
-                         hub_model_id="user/trained", remove_unused_columns=False)
-trainer = Trainer(run.model, args, train_dataset=WindowDataset(corpus, 8), data_collator=WindowCollator(),
-                  processing_class=PixelBytesProcessor(run.tokenizer))
-trainer.train()
-trainer.push_to_hub()
-"""
 
 
-def test_what_transformers_pushes_loads_without_the_package(run_folder, loopback_hub, tmp_path):
-    environment = loopback_hub.environment(tmp_path)
-    command = [sys.executable, "-c", PUSH, str(run_folder)]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    places = ("user/pushed", "user/saved", "user/trained")
+def push_in_every_way(run, folder):
+    """Push a run by whatever transformers has for it, and return under which names."""
+    from transformers import Trainer, TrainingArguments
+
+    processor = PixelBytesProcessor(run.tokenizer)
+    run.model.push_to_hub("user/pushed")
+    processor.push_to_hub("user/pushed")
+    for part in (run.model, run.tokenizer, processor):
+        part.save_pretrained(str(folder / "saved"), push_to_hub=True, repo_id="user/saved")
+    corpus = TokenCorpus.from_records([run.tokenizer.encode_record(text="a red beast")[0]], run.tokenizer.tables)
+    options = {"max_steps": 1, "learning_rate": 0.0, "report_to": "none", "use_cpu": True, "disable_tqdm": True}
+    options |= {"push_to_hub": True, "hub_model_id": "user/trained", "remove_unused_columns": False}
+    args = TrainingArguments(folder / "trained", **options)
+    data = {"train_dataset": WindowDataset(corpus, 8), "data_collator": WindowCollator()}
+    trainer = Trainer(run.model, args, **data, processing_class=processor)
+    trainer.train()
+    trainer.push_to_hub()
+    return "user/pushed", "user/saved", "user/trained"
+
+
+def test_what_transformers_pushes_loads_without_the_package(lone, run_folder, tmp_path):
+    with lone.hub.seen_here(tmp_path):
+        places = push_in_every_way(Run.load(run_folder), tmp_path)
     for place in places:
-        assert {"modeling_pixelbytes.py", "tokenization_pixelbytes.py"} <= set(loopback_hub.files(place))
+        assert {"modeling_pixelbytes.py", "tokenization_pixelbytes.py"} <= set(lone.hub.files(place))
     request = [{"place": place, "options": {}, "layout": LAYOUT} for place in places]
-    reply = ask_lonely(request, tmp_path, environment)
+    reply = ask_lonely(lone, request, tmp_path)
     assert reply["imported"] == []
     for answer in reply["answers"]:
         assert_equal(answer, Run.load(run_folder), LAYOUT)

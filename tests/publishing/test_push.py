@@ -1,17 +1,16 @@
 """Publishing a run: what is sent, that it loads elsewhere and computes the same, and what is said of bad input."""
 
+import contextlib
 import dataclasses
+import io
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from lone_loading import compute
-from loopback_hub import LoopbackHub
 
 from pixelbytes_hf.cli.main import main
 from pixelbytes_hf.generation.layout import as_layout
@@ -68,13 +67,10 @@ def make_run(preset, model):
     return Run(model, tokenizer, as_layout(["text", "image"]))
 
 
-def ask_lonely(request, folder, environment):
+def ask_lonely(lone, request, folder):
     """Return what `lone_loading` answers."""
     (folder / "request.json").write_text(json.dumps(request))
-    environment = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
-    command = [sys.executable, str(HERE / "lone_loading.py"), "request.json", "reply.json"]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    lone.run("from lone_loading import main; main('request.json', 'reply.json')", folder=folder)
     return read_json(folder / "reply.json")
 
 
@@ -85,20 +81,21 @@ def assert_equal(answer, run, layout):
 
 
 @pytest.fixture(scope="module")
-def lonely(tmp_path_factory):
+def lonely(lone, tmp_path_factory):
     """Return runs of all variants and the answers of a process that loaded them from folders, without the package."""
     folder = tmp_path_factory.mktemp("lonely")
     runs = {name: make_run(preset, model) for name, (preset, model, _) in VARIANTS.items()}
     request = []
     for name, run in runs.items():
-        root = folder / name
+        root = folder / "checkpoints" / name
         write_family_code(root)
         # every other one in a subfolder, its code beside it
         options = {"subfolder": "presets/x"} if len(request) % 2 else {}
         write_checkpoint(run, root / options.get("subfolder", ""))
         request.append({"place": str(root), "options": options, "layout": LAYOUT if VARIANTS[name][2] else None})
-    environment = {**os.environ, "HF_HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1"}
-    reply = ask_lonely(request, folder, environment)
+    num_requests = len(lone.hub.log)
+    reply = ask_lonely(lone, request, folder)
+    assert len(lone.hub.log) == num_requests  # folders need no Hub
     return runs, dict(zip(VARIANTS, reply["answers"], strict=True)), reply
 
 
@@ -124,21 +121,11 @@ def test_every_checkpoint_is_loaded_by_its_own_code(lonely, name):
 
 
 @pytest.fixture(scope="module")
-def pushed(run_folder, corpus, tmp_path_factory):
+def pushed(lone, run_folder, corpus, tmp_path_factory):
     """Return a Hub to which a run was pushed in several ways, not without faults, and what the command said."""
-    folder = tmp_path_factory.mktemp("pushed")
-    script = (
-        "import json, sys\n"
-        "from pixelbytes_hf.cli.main import main\n"
-        "print([main(['push', *words]) for words in json.loads(sys.argv[1])])\n"
-        "sys.path.append(sys.argv[2])\n"
-        "from lone_loading import compute\n"
-        "from transformers import AutoModelForCausalLM, AutoProcessor\n"
-        "place = {'pretrained_model_name_or_path': 'user/many', 'subfolder': 'deep/er'}\n"
-        "model = AutoModelForCausalLM.from_pretrained(**place).eval()\n"
-        "processor = AutoProcessor.from_pretrained(**place)\n"
-        "open('here.json', 'w').write(json.dumps(compute(model, processor.tokenizer, json.loads(sys.argv[3]))))\n"
-    )
+    from transformers import AutoModelForCausalLM, AutoProcessor
+
+    hub, said, complained = lone.hub, io.StringIO(), io.StringIO()
     run = str(run_folder)
     commands = [
         [run, "user/one", "--dataset", str(corpus), "--private"],
@@ -149,16 +136,17 @@ def pushed(run_folder, corpus, tmp_path_factory):
         [run, "user/many", "--subfolder", "small", "--no-samples"],
         [run, "user/refused", "--no-samples"],
     ]
-    with LoopbackHub() as hub:
-        hub.inject("POST", "user/one/commit/", 503)
-        hub.inject("GET", "user/many/tree/", 500)
-        hub.inject("POST", "user/refused/commit/", 403)
-        environment = hub.environment(folder)
-        command = [sys.executable, "-c", script, json.dumps(commands), str(HERE), json.dumps(LAYOUT)]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-3000:]
-        assert done.stdout.splitlines()[-1] == "[0, 0, 0, 0, 0, 0, 2]" and not hub.waiting_faults
-        yield hub, done.stdout, done.stderr, read_json(folder / "here.json")
+    hub.inject("POST", "user/one/commit/", 503)
+    hub.inject("GET", "user/many/tree/", 500)
+    hub.inject("POST", "user/refused/commit/", 403)
+    with hub.seen_here(tmp_path_factory.mktemp("pushed")):
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
+            codes = [main(["push", *words]) for words in commands]
+        assert codes == [0, 0, 0, 0, 0, 0, 2] and not hub.waiting_faults
+        place = {"pretrained_model_name_or_path": "user/many", "subfolder": "deep/er"}
+        model = AutoModelForCausalLM.from_pretrained(**place).eval()
+        here = compute(model, AutoProcessor.from_pretrained(**place).tokenizer, LAYOUT)
+    return hub, said.getvalue(), complained.getvalue(), json.loads(json.dumps(here))
 
 
 def test_one_push_is_one_commit_of_everything(pushed):
@@ -207,8 +195,7 @@ def test_repository_of_subfolders_has_an_index_and_the_code_once(pushed):
     assert "second/README.md" in hub.files("user/one")
 
 
-def test_what_was_pushed_loads_by_name_with_and_without_the_package(pushed, run_folder, tmp_path):
-    hub = pushed[0]
+def test_what_was_pushed_loads_by_name_with_and_without_the_package(lone, pushed, run_folder, tmp_path):
     places = [
         ("user/one", {}),
         ("user/one", {"local_files_only": True}),
@@ -218,7 +205,7 @@ def test_what_was_pushed_loads_by_name_with_and_without_the_package(pushed, run_
         ("user/many", {"subfolder": "deep/er"}),
     ]
     request = [{"place": place, "options": options, "layout": LAYOUT} for place, options in places]
-    reply = ask_lonely(request, tmp_path, hub.environment(tmp_path))
+    reply = ask_lonely(lone, request, tmp_path)
     run = Run.load(run_folder)
     for answer in reply["answers"]:
         assert_equal(answer, run, LAYOUT)

@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from forks import Forks
+from lone_loading import PREPARATION
 from loopback_hub import LoopbackHub
 from test_push import LAYOUT, ask_lonely, assert_equal
 
@@ -83,7 +85,8 @@ def test_wheel_trains_and_pushes_what_others_load_and_generate_from(environment,
         assert hub.commits("user/x") == ["Publish x", "initial commit"]
         assert "samples/contact_sheet.png" in hub.files("user/x")
         request = [{"place": "user/x", "options": {}, "layout": LAYOUT}]
-        reply = ask_lonely(request, elsewhere, hub.environment(elsewhere))
+        with Forks(PREPARATION, hub.environment(elsewhere)) as lone:
+            reply = ask_lonely(lone, request, elsewhere)
         # the environment of the wheel loads it by name too, with the package
         script = (
             "import json, pixelbytes_hf, sys; sys.path.append(sys.argv[1]); from lone_loading import compute\n"
