@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from ..compare.settings import ComparisonConfig
+from ..pretrained.full_disks import writing
 from ..runs.kinds import KINDS, find_object
 from ..training.presets import PRESETS, get_preset
 from ..training.settings import OLD_NAMES
@@ -35,8 +36,10 @@ SOME_FAILED = 1
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0, or 1 or 2 after a message on standard error."""
     options = _parser().parse_args(arguments)
+    made = getattr(options, "out", None) or getattr(options, "output_dir", None) or "."
     try:
-        code = options.run(options)
+        with writing(made):
+            code = options.run(options)
     except (ValueError, TypeError, OSError) as error:
         if options.traceback:
             raise

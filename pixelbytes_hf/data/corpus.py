@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..pretrained.full_disks import writing
 from ..pretrained.json_files import read_object, reading
 from ..tokens.grid import MODALITIES, Ids, Segment, Shape, check_ids, flatten
 from ..tokens.vocabulary import Vocabulary
@@ -136,7 +137,8 @@ class TokenCorpus:
         if target.exists():
             raise FileExistsError(f"folder {str(target)!r} exists: expected a name that is free")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as temporary:
+        part_of = tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.")
+        with writing(target), part_of as temporary:
             part = Path(temporary) / "corpus"
             part.mkdir()
             for name in ("ids", "segments", "first_segments"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..pretrained.exported_code import saving_without_code
+from ..pretrained.full_disks import writing
 
 # what `tempfile` calls a part of ours
 _PART_SECONDS = 3600.0
@@ -20,7 +21,7 @@ _PART_NAME = re.compile(r"\.(?:save|[\w.-]+\.json)\.\w{8}")
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Write a JSON file in one step: a reader sees the old content or the new one, never a part."""
     target = Path(path)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as temporary:
+    with writing(target), tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as temporary:
         part = Path(temporary) / target.name
         part.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
         os.replace(part, target)
@@ -49,7 +50,7 @@ def write_pretrained(folder: str | os.PathLike[str], *parts: Any) -> None:
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target, prefix=".save.") as temporary:
+    with writing(target), tempfile.TemporaryDirectory(dir=target, prefix=".save.") as temporary:
         # runs are read by this package; what leaves for the Hub takes its code along
         with saving_without_code():
             for part in parts:

@@ -1,14 +1,17 @@
 """transformers' Trainer with the optimisers, schedules and clock of our settings, for models of every kind."""
 
 import os
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from ..data.batches import WindowSampler
+from ..pretrained.full_disks import writing
 from .callbacks import EpochSetter, Stopwatch
 from .optimisers import MuonAdamW, muon_groups
 from .schedules import learning_rate_factor
@@ -91,6 +94,11 @@ class SettingsTrainer(Trainer):
             self.lr_scheduler = LambdaLR(self.optimizer if optimizer is None else optimizer, factor)
             self._created_lr_scheduler = True
         return self.lr_scheduler
+
+    def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
+        checkpoint = Path(self.args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+        with writing(checkpoint, "make room there and go on with resume=True"):
+            super()._save_checkpoint(*args, **kwargs)
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """Write nothing: cards are made from measured figures elsewhere, and are not to be overwritten."""

@@ -102,7 +102,7 @@ def test_fuzz_command_lines(tmp_path, monkeypatch, capsys):
         if words[0] in ("build", "demo"):  # they would go to work
             words = words[:1]
         with contextlib.suppress(SystemExit):
-            assert main([*words, "--traceback"]) == 0, shlex.join(words)
+            assert main([words[0], "--traceback", *words[1:]]) == 0, shlex.join(words)
 
     run_cases(0.05, attempt)
 
