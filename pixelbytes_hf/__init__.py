@@ -52,7 +52,7 @@ _NAMES = {
     "data.tokenize_dataset": ("tokenize_dataset",),
     "data.windows": ("WindowDataset",),
     "evaluation.evaluation": ("evaluate_model",),
-    "generation.layout": ("Audio", "Image", "Layout", "Text"),
+    "generation.layout": ("Audio", "AudioCodes", "Image", "ImageCodes", "Layout", "Task", "Text"),
     "generation.regions": ("hide", "hide_channel", "hide_frame", "hide_half", "hide_random", "hide_span"),
     "hub.download": ("fetch_folder",),
     "media.media_limits": ("MediaLimits",),
@@ -84,7 +84,7 @@ _REGISTERED_BY = (
 )
 _NEEDED = (f"{__name__}.", "transformers.modeling_layers")
 # what a star brings: not the names that `datasets`, PIL and others have too
-__all__ = ["__version__", *sorted(_HOMES.keys() - {"Audio", "Image", "Text"})]
+__all__ = ["__version__", *sorted(_HOMES.keys() - {"Audio", "Image", "Task", "Text"})]
 
 
 def __getattr__(name: str) -> Any:
