@@ -19,7 +19,7 @@ PAPER = Vocabulary.from_preset("paper")
 # a small model, dropout and jitter on: everything random takes part in what is resumed
 MODEL = {"embedding_dim": 24, "mixer_config": {"hidden_size": 16, "num_hidden_layers": 2, "dropout": 0.2}}
 RUN = {"window_length": 24, "stride": 24, "batch_size": 3, "num_train_epochs": 3, "save_steps": 4, "eval_steps": 4}
-RUN |= {"jitter": True, "warmup_steps": 2, "logging_steps": 1}
+RUN |= {"jitter": True, "warmup_steps": 2, "logging_steps": 1, "prefix_windows": 1}  # seven steps an epoch
 
 
 def make_corpus(num_records=7, seed=0):

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 import threading
 import time
 from collections import defaultdict
@@ -28,9 +29,15 @@ TABLES = {
 
 
 @pytest.fixture
-def pokeapi(tmp_path) -> Path:
-    """Return a local copy of twelve species in six evolution chains."""
-    folder = tmp_path / "pokeapi-copy"
+def pokeapi(made_up_species, tmp_path) -> Path:
+    """Return a local copy of twelve species in six evolution chains, which a test may change."""
+    return Path(shutil.copytree(made_up_species, tmp_path / "pokeapi-copy"))
+
+
+@pytest.fixture(scope="session")
+def made_up_species(tmp_path_factory) -> Path:
+    """Return the folder that `pokeapi` copies."""
+    folder = tmp_path_factory.mktemp("pokeapi")
     tables = {name: list(rows) for name, rows in TABLES.items()}
     for number in range(1, NUM_SPECIES + 1):
         tables["pokemon_species"].append(f"{number},species-{number},{1 + number // 7},{100 + (number - 1) // 2}")

@@ -1,5 +1,6 @@
 """Training: it learns, it resumes exactly, its figures do not depend on batches or processes."""
 
+import functools
 import json
 import os
 import signal
@@ -29,7 +30,7 @@ from pixelbytes_hf.training.trainer import gather_model, make_training_arguments
     ("preset", "optimiser"), [("paper-lstm-predictive", "adamw"), ("paper-lstm-autoregressive", "muon")]
 )
 def test_one_batch_overfits(tmp_path, preset, optimiser):
-    options = {"max_steps": 200, "save_steps": 200, "eval_steps": 200, "logging_steps": 50, "optimiser": optimiser}
+    options = {"max_steps": 120, "save_steps": 120, "eval_steps": 120, "logging_steps": 50, "optimiser": optimiser}
     corpus = make_corpus(1)
     plan = {"jitter": False, "learning_rate": 0.01, "window_length": 64, "stride": 64}
     model = {"embedding_dim": 96, "mixer_config": {"dropout": 0.0, "hidden_size": 96}}
@@ -46,9 +47,15 @@ def test_one_batch_overfits(tmp_path, preset, optimiser):
     assert last["count"] == corpus.num_tokens
 
 
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    """Return a function that gives the folder of an uninterrupted run; tests must not write into it."""
+    return functools.cache(lambda optimiser: run(tmp_path_factory.mktemp("whole") / "x", optimiser=optimiser))
+
+
 @pytest.mark.parametrize("optimiser", ["adamw", "muon"])
-def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(tmp_path, monkeypatch, optimiser):
-    whole = run(tmp_path / "whole", optimiser=optimiser)
+def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(whole_run, tmp_path, monkeypatch, optimiser):
+    whole = whole_run(optimiser)
     step, calls = PixelBytesTrainer.training_step, []
 
     def fail_at_the_tenth(self, *args, **kwargs):
@@ -70,12 +77,12 @@ def test_interrupted_and_resumed_run_equals_an_uninterrupted_one(tmp_path, monke
     assert [point["bits"] for point in histories[0]["validation"]] == [p["bits"] for p in histories[1]["validation"]]
 
 
-def test_resume_before_the_first_checkpoint_starts_anew(tmp_path, monkeypatch):
+def test_resume_before_the_first_checkpoint_starts_anew(whole_run, tmp_path, monkeypatch):
     monkeypatch.setattr(PixelBytesTrainer, "train", lambda self, **options: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "cut")
     monkeypatch.undo()
-    assert_same_weights(weights(run(tmp_path / "cut", resume=True)), weights(run(tmp_path / "whole")))
+    assert_same_weights(weights(run(tmp_path / "cut", resume=True)), weights(whole_run("muon")))
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path):
@@ -210,8 +217,8 @@ def test_epoch_reaches_the_windows(tmp_path):
     assert sorted(set(seen)) == [0, 1, 2]
 
 
-def test_folder_holds_model_tokenizer_and_curves(tmp_path):
-    folder = run(tmp_path / "run")
+def test_folder_holds_model_tokenizer_and_curves(whole_run):
+    folder = whole_run("muon")
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     assert isinstance(tokenizer, ActionPixelBytesTokenizer) and model.config.vocab_size == tokenizer.vocab_size
     history = json.loads((folder / "history.json").read_text())
