@@ -40,7 +40,7 @@ MODEL = {
     "mixer_config": {"hidden_size": 8, "num_hidden_layers": 2, "bidirectional": True},
 }
 RUN = {"window_length": 24, "stride": 24, "batch_size": 3, "num_train_epochs": 2, "save_steps": 3, "eval_steps": 3}
-RUN |= {"jitter": True, "warmup_steps": 2, "logging_steps": 1, "initialisation": "default"}
+RUN |= {"jitter": True, "warmup_steps": 2, "logging_steps": 1, "initialisation": "default", "prefix_windows": 1}
 V, L = 11, 6
 generator = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(3, L, V, generator=generator)
