@@ -36,9 +36,9 @@ WRITES = {
 @pytest.mark.parametrize("name", WRITES)
 def test_what_cannot_be_written_is_named_with_the_reason(name, tmp_path):
     message = r"folder' could not be written: .* MB are free there: leave"
-    with pytest.raises(FullDiskError, match=message) as caught, files_of_at_most(10_000), writing("outer"):
-        with writing(tmp_path / "folder", "leave"):
-            WRITES[name](tmp_path / "a.bin")
+    inner = writing(tmp_path / "folder", "leave")
+    with pytest.raises(FullDiskError, match=message) as caught, files_of_at_most(10_000), writing("outer"), inner:
+        WRITES[name](tmp_path / "a.bin")
     assert caught.value.errno in (errno.ENOSPC, errno.EFBIG)
 
 
