@@ -190,6 +190,27 @@ def flatten(segments: Iterable[Segment]) -> tuple[Ids, tuple[Shape, ...]]:
     return np.concatenate([s.ids.reshape(-1) for s in segments]), tuple(s.shape for s in segments)
 
 
+def as_array(name: str, value: Any) -> NDArray[Any]:
+    """Return numbers as an array.
+
+    Args:
+        name: Of the argument.
+        value: An array, a tensor or nested lists.
+
+    Raises:
+        ValueError: If it is none, as lists of unequal length are.
+
+    Example:
+        >>> as_array("ids", [[1, 2], [3]])
+        Traceback (most recent call last):
+        ValueError: ids must be an array, or nested lists of equal length, got [[1, 2], [3]]
+    """
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{name} must be an array, or nested lists of equal length, got {value!r:.100}") from error
+
+
 def check_ids(ids: Ids, vocabulary: Vocabulary) -> Ids:
     """Return `ids` as an array after checking that it is a stream within the vocabulary.
 
@@ -197,10 +218,10 @@ def check_ids(ids: Ids, vocabulary: Vocabulary) -> Ids:
         TypeError: If the ids are not integers.
         ValueError: If `ids` is not 1-D or holds an id outside the vocabulary.
     """
-    ids = np.asarray(ids)
+    ids = as_array("ids", ids)
     if ids.size == 0 and ids.dtype.kind == "f":  # numpy's kind of an empty list
         ids = ids.astype(vocabulary.id_dtype)
-    if not np.issubdtype(ids.dtype, np.integer):
+    if ids.dtype.kind not in "iu":
         raise TypeError(f"ids must be integers, got {ids.dtype}")
     if ids.ndim != 1:
         raise ValueError(f"ids must be a 1-D stream, got shape {ids.shape}")

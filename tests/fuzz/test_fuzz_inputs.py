@@ -14,9 +14,16 @@ from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelB
 from pixelbytes_hf.tokens.parsing import parse
 from pixelbytes_hf.tokens.vocabulary import Vocabulary
 
-DTYPES = ("uint8", "int8", "int64", "uint64", "float16", "float32", "float64", "bool", "complex64", "object", "<U3")
+DTYPES = (
+    *("uint8", "int8", "int64", "uint64", "float16", "float32", "float64", "bool", "complex64", "object", "<U3"),
+    *("S3", "datetime64[s]", "timedelta64[s]"),
+)
 SHAPES = ((), (0,), (3,), (2, 3), (0, 3), (2, 2, 3), (2, 2, 4), (1, 2, 2, 4), (2, 2, 2, 2, 2), (1, 0, 2, 3), (9, 4))
-ODD_ARRAYS = (*ODD_VALUES[:-2], np.nan, "missing.png", b"", b"GIF89a", object(), {"bytes": None, "path": None})
+ODD_ARRAYS = (
+    *(*ODD_VALUES[:-2], np.nan, "missing.png", b"", b"GIF89a", object(), {"bytes": None, "path": None}),
+    *([[1, 2], [3]], [[0.5, "a"]], [[[0, 0]]], [np.zeros((2, 2, 3))] * 2, (1, 2), {1}, range(3), np.float64(2), 1j),
+    *({"bytes": b"x"}, {"path": 3}, {"array": [[1], []], "sampling_rate": 8000}, memoryview(b"abc"), np.zeros((2, 2))),
+)
 WORDS = (
     *("train", "evaluate", "compare", "generate", "presets", "push", "demo", "build", "--dataset", "--preset"),
     *(
@@ -81,7 +88,17 @@ def test_fuzz_calls_of_the_tokenizer():
         if rng.random() < 0.3 and not isinstance(encoded["labels"][0], list):
             tokenizer.decode_modalities(encoded["labels"])
 
-    run_cases(0.15, attempt)
+    run_cases(0.12, attempt)
+
+
+def test_fuzz_decoding():
+    tokenizer = ActionPixelBytesTokenizer()
+
+    def attempt(rng):
+        read = rng.choice((tokenizer.decode_modalities, tokenizer.decode, tokenizer.batch_decode, tokenizer.pad))
+        read(odd_array(rng) if rng.random() < 0.5 else rng.choice(ODD_ARRAYS))
+
+    run_cases(0.03, attempt)
 
 
 def test_fuzz_media_bytes(rng):
@@ -113,7 +130,7 @@ def odd_array(rng):
     values = np.random.default_rng(rng.randrange(2**32)).integers(0, 300, shape)
     array = np.asarray(values).astype(kind) if kind != "uint8" else np.asarray(values % 256, np.uint8)
     if array.dtype.kind == "f" and array.size and rng.random() < 0.3:
-        array.flat[0] = rng.choice((np.nan, np.inf, 6e4))
+        array.flat[0] = rng.choice((np.nan, np.inf, 6e4, -6e4))
     return array
 
 

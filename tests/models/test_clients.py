@@ -243,3 +243,19 @@ def test_export_and_compile_take_an_attention_mask(mixer, encoding):
     with torch.no_grad(), torch._dynamo.config.patch(allow_rnn=True):  # torch compiles around its LSTM otherwise
         explained = torch._dynamo.explain(model)(**inputs)
     assert explained.graph_count == 1, explained.break_reasons
+
+
+@pytest.mark.parametrize("encoded", [3, "x", [], [3], {}, {"labels": [1]}, {"input_ids": 3}, {"input_ids": []}])
+def test_what_is_not_encoded_cannot_be_padded(tokenizer, encoded):
+    with pytest.raises((TypeError, ValueError), match="encoded inputs must be"):
+        tokenizer.pad(encoded)
+
+
+def test_arrays_that_are_none_are_refused_by_name(tokenizer):
+    for samples, message in (([[1], []], "nested lists of equal length"), ([1j], "real numbers, got complex128")):
+        with pytest.raises(ValueError, match=rf"audio\['array'\] must be .*{message}"):
+            tokenizer(audio={"array": samples, "sampling_rate": 8000})
+    with pytest.raises(TypeError, match="ids must be integers, got timedelta64"):
+        tokenizer.decode(np.array([3, 4], "timedelta64[s]"))
+    with pytest.raises(ValueError, match="ids must be an array, or nested lists of equal length"):
+        tokenizer.decode([1, [2]])

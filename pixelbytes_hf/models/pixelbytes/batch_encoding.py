@@ -11,7 +11,7 @@ from transformers import BatchEncoding
 from transformers.utils import PaddingStrategy
 
 from ...tokens.contexts import ContextRule
-from ...tokens.grid import Segment, flatten
+from ...tokens.grid import Segment, as_array, flatten
 from ...tokens.record import SegmentInfo
 
 Example = dict[str, Any]
@@ -97,8 +97,10 @@ def examples_of(encoded: Any, context_size: int) -> tuple[list[Example], bool]:
         context_size: N.
 
     Raises:
-        ValueError: If the contexts of an example have another shape.
+        TypeError: If it is none of these.
+        ValueError: If there is no example, or the contexts of one have another shape.
     """
+    _check_encoded(encoded)
     if isinstance(encoded, Mapping):
         rows = encoded["input_ids"]
         is_single = len(rows) > 0 and np.ndim(rows[0]) == 1
@@ -106,11 +108,23 @@ def examples_of(encoded: Any, context_size: int) -> tuple[list[Example], bool]:
         examples = [{k: to_numpy(v if is_single else v[n]) for k, v in encoded.items()} for n in range(count)]
     else:
         is_single, examples = False, [{k: to_numpy(v) for k, v in example.items()} for example in encoded]
+    if not examples:
+        raise ValueError("encoded inputs must be at least one example, got none")
     for example in examples:
-        if example["input_ids"].ndim != 2 or example["input_ids"].shape[1] != context_size:
-            raise ValueError(f"input_ids must be (L, {context_size}), got shape {example['input_ids'].shape}")
+        if np.ndim(example["input_ids"]) != 2 or example["input_ids"].shape[1] != context_size:
+            raise ValueError(f"input_ids must be (L, {context_size}), got shape {np.shape(example['input_ids'])}")
         example.setdefault("attention_mask", np.ones(len(example["input_ids"]), np.int64))
     return examples, not is_single
+
+
+def _check_encoded(encoded: Any) -> None:
+    each = [encoded] if isinstance(encoded, Mapping) else encoded
+    if not isinstance(each, list | tuple) or not all(
+        isinstance(example, Mapping) and hasattr(example.get("input_ids"), "__len__") for example in each
+    ):
+        raise TypeError(
+            f"encoded inputs must be a dictionary with 'input_ids', or a list of them, got {encoded!r:.100}"
+        )
 
 
 def cuts(truncation: bool | str | None) -> bool:
@@ -191,10 +205,11 @@ def to_numpy(value: Any) -> Any:
     """Return a tensor, an array or nested lists as an array; lists of unequal length as a list of arrays."""
     if hasattr(value, "detach"):
         return value.detach().cpu().numpy()
-    if isinstance(value, list | tuple) and value and np.ndim(value[0]) >= 1:
+    if isinstance(value, list | tuple) and value and (isinstance(value[0], list | tuple) or np.ndim(value[0])):
         rows = [to_numpy(row) for row in value]
-        return np.stack(rows) if len({len(row) for row in rows}) == 1 else rows
-    return np.asarray(value)
+        is_ragged = any(isinstance(row, list) for row in rows) or len({row.shape for row in rows}) > 1
+        return rows if is_ragged else np.stack(rows)
+    return as_array("ids", value)
 
 
 def _pad_rows(rows: Any, count: int, fill: int, *, left: bool) -> Any:
