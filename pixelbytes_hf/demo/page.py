@@ -34,7 +34,7 @@ from .views import ASSETS, MEDIUM_NAMES, editor_view, header_view, palette_of, r
 
 DEFAULT_FRAMES, DEFAULT_SECONDS = 8, 0.5  # at most, unless a visitor asks for more
 TITLE = "PixelBytes"
-LOOPBACK_NAMES = ["127.0.0.1", "localhost"]
+LOOPBACK_NAMES = ["127.0.0.1", "localhost", "[::1]"]
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
@@ -69,7 +69,10 @@ class DemoPage:
         At a loopback address, requests that name another host are refused: a page elsewhere could send them from the
         visitor's own browser (DNS rebinding).
         """
-        is_local = (options.get("server_name") or LOCALHOST_NAME) in LOOPBACK_NAMES and not options.get("share")
+        name = options.get("server_name") or LOCALHOST_NAME
+        if ":" in name.strip("[]"):  # gradio takes an address of IPv6 as it stands in a URL
+            name = options["server_name"] = f"[{name.strip('[]')}]"
+        is_local = name in LOOPBACK_NAMES and not options.get("share")
         hosts = LOOPBACK_NAMES if is_local else ["*"]
         fonts: dict[str, Any] = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
         theme = gr.themes.Base(primary_hue="red", neutral_hue="slate", radius_size="sm", **fonts)

@@ -1,5 +1,7 @@
 """The page as it is served: to whom, how much of what, and what it says when something goes wrong."""
 
+import contextlib
+import http.client
 import json
 import socket
 import urllib.error
@@ -96,6 +98,25 @@ def test_a_host_that_is_asked_for_is_served(run, monkeypatch, options):
     page = module.DemoPage(run)
     page.launch(prevent_thread_lock=True, quiet=True, **options)
     assert request(page, Host="demo.example")[0] == 200
+    page.blocks.close()
+
+
+@pytest.mark.parametrize("name", ["::1", "[::1]"])
+def test_the_loopback_address_of_ipv6_refuses_other_hosts_too(run, name):
+    from pixelbytes_hf.demo import page as module
+
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
+    page = module.DemoPage(run)
+    page.launch(prevent_thread_lock=True, quiet=True, server_name=name)
+    address = page.blocks.local_url
+    assert address.startswith("http://[::1]:")
+    for host, is_refused in ((f"[::1]:{page.blocks.server_port}", False), ("evil.example", True)):
+        with contextlib.closing(http.client.HTTPConnection("::1", page.blocks.server_port, timeout=30)) as connection:
+            connection.request("GET", "/", headers={"Host": host})
+            assert (connection.getresponse().status == 400) == is_refused
     page.blocks.close()
 
 
