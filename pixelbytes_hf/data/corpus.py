@@ -43,6 +43,14 @@ def record_lengths(corpus: Records) -> list[int]:
     return [len(corpus.record(index)[0]) for index in range(corpus.num_records)]
 
 
+def given_tokens(corpus: Records, index: int) -> int:
+    """Return how many tokens at the beginning of a record are given, so that none scores them.
+
+    Those of a `TaskCorpus`, which says it; of other corpora none.
+    """
+    return corpus.num_given(index) if hasattr(corpus, "num_given") else 0
+
+
 class TokenCorpus:
     """The records of a corpus as one flat stream of ids with a table of segments.
 

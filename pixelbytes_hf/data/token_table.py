@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..tokens.grid import Ids, Shape, modality_of_positions
 from ..tokens.six_cells import gather_window
 from ..tokens.vocabulary import Vocabulary
-from .corpus import Records, record_lengths
+from .corpus import Records, given_tokens, record_lengths
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class TokenTable:
     positions: NDArray[np.int64]
     vocabulary: Vocabulary
 
+    def rows(self, chosen: NDArray[np.bool_]) -> "TokenTable":
+        """Return some of the positions, (L,) bool."""
+        columns = {name: getattr(self, name)[chosen] for name in ("ids", "contexts", "modalities", "positions")}
+        return TokenTable(**columns, vocabulary=self.vocabulary)
+
 
 def tabulate_window(ids: Ids, shapes: Sequence[Shape], start: int, stop: int, vocabulary: Vocabulary) -> TokenTable:
     """Return positions `start`..`stop` of a record, their contexts by the six cells whatever a model reads by."""
@@ -42,15 +47,15 @@ def tabulate_window(ids: Ids, shapes: Sequence[Shape], start: int, stop: int, vo
 
 
 def gather_table(corpus: Records) -> TokenTable:
-    """Return all positions of a corpus.
+    """Return all positions of a corpus, what is given left out.
 
     Raises:
         ValueError: If it has no token.
     """
     tables = [
-        tabulate_window(*corpus.record(index), 0, length, corpus.vocabulary)
+        tabulate_window(*corpus.record(index), start, length, corpus.vocabulary)
         for index, length in enumerate(record_lengths(corpus))
-        if length
+        if length > (start := given_tokens(corpus, index))
     ]
     if not tables:
         raise ValueError("corpus must have at least one token to score, got none")

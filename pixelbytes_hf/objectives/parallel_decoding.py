@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ..tokens.checks import check_choice
 from ..tokens.contexts import ContextRule
-from ..tokens.grid import Ids, Segment, Shape
+from ..tokens.grid import Ids, Segment, Shape, unflatten
 from ..tokens.modalities import SEGMENT_END
 from ..tokens.places import Mask, locate_places
 from ..tokens.stacking import stack_padded
@@ -126,10 +126,7 @@ class Draft:
 
     def segments(self) -> list[Segment]:
         """Return the record."""
-        parts = np.split(self.ids.astype(self.dtype), np.cumsum([shape.size for shape in self.shapes])[:-1])
-        return [
-            Segment(shape.modality, part.reshape(shape[1:])) for shape, part in zip(self.shapes, parts, strict=True)
-        ]
+        return unflatten(self.ids.astype(self.dtype), self.shapes)
 
 
 def legal_logits(logits: Tensor, slots: NDArray[np.int64], vocabulary: Vocabulary) -> Tensor:

@@ -211,6 +211,12 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
         raise ValueError(f"{name} must be an array, or nested lists of equal length, got {value!r:.100}") from error
 
 
+def unflatten(ids: Ids, shapes: Sequence[Shape]) -> list[Segment]:
+    """Return the segments of a raster stream (L,), views of it: the inverse of `flatten`."""
+    parts = np.split(ids, np.cumsum([shape.size for shape in shapes])[:-1])
+    return [Segment(shape.modality, part.reshape(shape[1:])) for shape, part in zip(shapes, parts, strict=True)]
+
+
 def check_ids(ids: Ids, vocabulary: Vocabulary) -> Ids:
     """Return `ids` as an array after checking that it is a stream within the vocabulary.
 
