@@ -17,7 +17,7 @@ from transformers import GenerationConfig, LogitsProcessorList, MaxLengthCriteri
 from transformers.generation.streamers import BaseStreamer
 from transformers.generation.utils import GenerateDecoderOnlyOutput
 
-from ..mixers.mixer_properties import is_recurrent
+from ..mixers.mixer_properties import is_recurrent, joins_prefix
 from ..pretrained.sequence_model import SteppingModel
 from ..pretrained.transformers_versions import STATE_NAME
 from ..tokens.contexts import ContextRule
@@ -137,6 +137,8 @@ class ContextReader:
             raise ValueError(
                 f"past_key_values must have read fewer rows than the prompt's {canvas.num_rows}, got {self._num_read}"
             )
+        # what is known beforehand is the prefix of a mixer that lets one see itself both ways
+        self._num_known = canvas.num_rows - 1 if joins_prefix(model.config.mixer_config) else 0
         self._needs_forward = bool(settings.output_hidden_states)
         self._window_length = model.config.window_length if model.objective.windows == "last token" else None
 
@@ -153,15 +155,23 @@ class ContextReader:
         if self._window_length is not None:
             start = max(canvas.num_rows - self._window_length, 0)
             mask = None if mask is None else mask[:, start:]
+        keywords = {} if start or not self._num_known else {"prefix_mask": self._prefix_mask()}
         outputs = self._model(
             input_ids=canvas.rows[:, start:],
             attention_mask=mask,
             past_key_values=self.cache,
             use_cache=self.cache is not None,
             output_hidden_states=self._needs_forward or None,
+            **keywords,
         )
         records.keep("hidden_states", outputs.hidden_states)
         return outputs.logits[:, -1]
+
+    def _prefix_mask(self) -> Tensor:
+        """Return which contexts are those of tokens that the prompt holds, (B, number of contexts)."""
+        is_known = torch.zeros_like(self._canvas.rows[..., 0])
+        is_known[:, : self._num_known] = 1
+        return is_known if self._canvas.mask is None else is_known * self._canvas.mask
 
 
 def _predicted(model: SteppingModel, logits: Tensor, context: ContextSource) -> Tensor:

@@ -6,7 +6,7 @@ from transformers import PreTrainedConfig
 
 from ..pretrained.setting_checks import check_size, refuse_unknown
 from ..tokens.checks import check_choice
-from .mixer_properties import is_recurrent
+from .mixer_properties import is_recurrent, joins_prefix
 
 PositionsName = Literal["rotary", "none"]
 _SIZE_NAMES = {
@@ -14,7 +14,7 @@ _SIZE_NAMES = {
     *("num_hidden_layers", "num_attention_heads", "num_heads"),
 }
 # what a backbone may be told beyond its own fields
-_BACKBONE_KEYWORDS = frozenset(["is_causal", "positions"])
+_BACKBONE_KEYWORDS = frozenset(["is_causal", "positions", "prefix_lm"])
 
 
 def build_backbone_config(settings: dict[str, Any], width: int | None = None) -> PreTrainedConfig:
@@ -59,6 +59,7 @@ def check_mixer(mixer: PreTrainedConfig) -> None:
             f"mixer_config.is_causal must be True for {mixer.model_type!r}, a state that reads forward; "
             "'pixelbytes_bidirectional' makes it read both ways"
         )
+    _check_prefix(mixer)
     head_width = getattr(mixer, "head_dim", None) or mixer.hidden_size // getattr(mixer, "num_attention_heads", 1)
     if getattr(mixer, "rope_parameters", None) and head_width % 2:
         raise ValueError(f"mixer_config must have heads of even width, which rotary positions turn, got {head_width}")
@@ -69,12 +70,30 @@ def check_mixer(mixer: PreTrainedConfig) -> None:
         )
 
 
+def _check_prefix(mixer: PreTrainedConfig) -> None:
+    """Make sure that a mixer whose prefix sees itself both ways is causal, and all of it attention."""
+    prefix_lm = getattr(mixer, "prefix_lm", False)
+    if not isinstance(prefix_lm, bool):
+        raise TypeError(f"mixer_config.prefix_lm must be a bool, got {prefix_lm!r}")
+    kinds = set(getattr(mixer, "layer_types", None) or ["full_attention"])
+    is_attention = kinds == {"full_attention"} and not is_recurrent(mixer) and hasattr(mixer, "num_attention_heads")
+    if joins_prefix(mixer) and not (is_attention and getattr(mixer, "is_causal", True)):
+        raise ValueError(
+            f"mixer_config.prefix_lm must be False for {mixer.model_type!r} unless it is causal and all of its layers "
+            "are full attention, got True"
+        )
+
+
 def _backbone_defaults(name: str, width: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Return sizes of a backbone of the paper's size; without them transformers' own are those of large models."""
     num_layers, heads = settings.get("num_hidden_layers", 2), _even_heads(width)
     hidden = 8 * max(1, round(width / 3))
     if name == "llama":
         sizes: dict[str, Any] = {"intermediate_size": hidden, "num_attention_heads": heads}
+    elif name == "qwen3":
+        heads = settings.get("num_attention_heads", heads)
+        sizes = {"intermediate_size": hidden, "num_attention_heads": heads, "num_key_value_heads": heads}
+        sizes |= {"head_dim": width // heads}
     elif name == "lfm2":
         kinds = ["full_attention" if index % 2 else "conv" for index in range(num_layers)]
         sizes = {"intermediate_size": hidden, "num_attention_heads": heads, "num_key_value_heads": heads}

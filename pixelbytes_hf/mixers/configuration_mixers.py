@@ -7,7 +7,7 @@ from transformers.configuration_utils import PreTrainedConfig, SubConfigSpec
 from ..pretrained.setting_checks import StrictConfig, check_dropout, check_size, refuse_unknown
 from ..tokens.checks import check_choice
 from .backbone_settings import build_backbone_config, check_mixer
-from .mixer_properties import input_width, output_width, sees_future
+from .mixer_properties import input_width, joins_prefix, output_width, sees_future
 
 MergeName = Literal["sum", "concatenation"]
 
@@ -218,6 +218,8 @@ class PixelBytesBidirectionalConfig(PixelBytesMixerConfig):
         if self.merge == "concatenation" and self.first_only:
             raise ValueError("merge must be 'sum' with first_only, whose other layers read vectors of one width")
         check_mixer(self.inner_config)
+        if joins_prefix(self.inner_config):
+            raise ValueError("inner_config.prefix_lm must be False in a mixer that reads both ways, got True")
         if sees_future(self.inner_config):
             raise ValueError(f"inner_config must be causal, got {self.inner_config.model_type!r} that sees the future")
 

@@ -47,6 +47,17 @@ def sees_future(mixer: PreTrainedConfig) -> bool:
     return is_encoder or not getattr(mixer, "is_causal", True)
 
 
+def joins_prefix(mixer: PreTrainedConfig) -> bool:
+    """Return whether positions of a prefix see each other both ways, all others what came before.
+
+    Example:
+        >>> from transformers import LlamaConfig
+        >>> joins_prefix(LlamaConfig()), joins_prefix(LlamaConfig(prefix_lm=True))
+        (False, True)
+    """
+    return getattr(mixer, "prefix_lm", False) is True
+
+
 def is_recurrent(mixer: PreTrainedConfig) -> bool:
     """Return whether all that a mixer keeps of what it read is a state of fixed size.
 

@@ -43,6 +43,7 @@ class Objective:
         is_corrupted: Whether `corruption` draws something for every window.
         reads_own_cell: Whether contexts hold the position's own token too, as the last cell.
         has_mask_id: Whether there is an input id beyond the vocabulary, of a masked token.
+        has_z_loss: Whether its loss may have a share of the squared logarithm of the normaliser, Z.
         decoding_settings: Keywords of `ParallelSampling` that `generate` may be given.
     """
 
@@ -55,6 +56,7 @@ class Objective:
     is_corrupted: ClassVar[bool] = False
     reads_own_cell: ClassVar[bool] = False
     has_mask_id: ClassVar[bool] = False
+    has_z_loss: ClassVar[bool] = False
     decoding_settings: ClassVar[tuple[str, ...]] = ()
     predicted_cells: int = 1
     newest_cell: int = -1
@@ -95,6 +97,15 @@ class Objective:
         """Return how much each token counts, (B, L), given what was drawn; None counts all alike."""
         return None
 
+    def token_losses(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return what training minimises of every target, in nats, zero where there is none.
+
+        Args:
+            logits: (..., V).
+            targets: (...), ids or `IGNORE_INDEX`.
+        """
+        return cell_losses(logits, targets)
+
     def loss(
         self,
         logits: Tensor,
@@ -117,7 +128,7 @@ class Objective:
             corruption: What was drawn, where the input is corrupted.
         """
         targets = self.targets(input_ids, labels, attention_mask)
-        losses, cells = cell_losses(logits, targets), self.cell_weights(logits.device)
+        losses, cells = self.token_losses(logits, targets), self.cell_weights(logits.device)
         if (weights := self.token_weights(corruption)) is not None:
             losses = losses * weights.to(losses.device)
         total = (losses.sum((0, 1)) * cells).sum()

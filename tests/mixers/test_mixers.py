@@ -39,6 +39,8 @@ CAUSAL = {
     "lstm-3-dropout": {**LSTM, "num_hidden_layers": 3, "dropout": 0.5},
     "llama": {"model_type": "llama"},
     "llama-no-positions": {"model_type": "llama", "positions": "none"},
+    "qwen3": {"model_type": "qwen3"},
+    "llama-prefix": {"model_type": "llama", "prefix_lm": True},
     "mamba2": {"model_type": "mamba2", "chunk_size": 4},
     "mamba": {"model_type": "mamba"},
     "lfm2": {"model_type": "lfm2"},

@@ -218,3 +218,32 @@ def test_padding_is_never_a_hit():
     logits[..., 0] = 5.0  # the id that fills padding
     nats, hits = score_tokens(logits, torch.tensor([[0, IGNORED, IGNORED]]))
     assert hits.tolist() == [[True, False, False]] and (nats[0, 1:] == 0).all()
+
+
+@pytest.mark.parametrize("mask", [None, MASK], ids=["whole", "padded"])
+def test_z_loss_is_the_squared_logarithm_of_the_normaliser(mask):
+    weight = 0.25
+    plain, weighted = build("predictive"), build("predictive", z_loss_weight=weight)
+    logits = logits_of(plain).requires_grad_()
+    labels = LABELS.masked_fill(torch.arange(7) == 2, IGNORED)
+    squares = [
+        math.log(sum(math.exp(float(each)) for each in logits.detach()[b, n].double())) ** 2
+        for b, n, _, _ in slow_cells("predictive", labels, mask)
+    ]
+    expected = plain.loss(logits, INPUT_IDS, labels, mask).item() + weight * sum(squares) / len(squares)
+    loss = weighted.loss(logits, INPUT_IDS, labels, mask)
+    assert loss.item() == pytest.approx(expected, abs=1e-5)
+    loss.backward()
+    is_target = (plain.targets(INPUT_IDS, labels, mask) != IGNORED)[..., None]
+    # what holds all logits of a target together pulls at their sum; without it none does
+    assert (logits.grad.sum(-1, keepdim=True).abs() > 1e-6).eq(is_target).all()
+    logits.grad = None
+    plain.loss(logits, INPUT_IDS, labels, mask).backward()
+    assert logits.grad.sum(-1).abs().max() < 1e-6
+
+
+def test_z_loss_is_for_the_predictive_objective():
+    with pytest.raises(ValueError, match=r"z_loss_weight must be at least 0.*'predictive'"):
+        PixelBytesConfig(objective="autoregressive", z_loss_weight=1e-5)
+    with pytest.raises(ValueError, match="z_loss_weight must be at least 0"):
+        PixelBytesConfig(z_loss_weight=-1.0)

@@ -48,6 +48,8 @@ class PixelBytesConfig(StrictConfig):
         objective: What is predicted and how the loss is formed.
         copy_loss_weight: Weight in [0, 1] of the cells that repeat tokens already read, in the loss of the
             autoregressive objective: 1 is the paper's mean over all cells, 0 counts the new token only.
+        z_loss_weight: Weight of the squared logarithm of the softmax's normaliser in the loss of the predictive
+            objective, at least 0; Chameleon's is 1e-5.
         num_diffusion_steps: Times of the paper's ``diffusion`` objective, T.
         weight_by_time: Whether the ``masked`` objective weights losses by 1 / t, so that it is a bound of the
             likelihood; evaluation weights in any case.
@@ -82,6 +84,7 @@ class PixelBytesConfig(StrictConfig):
     window_length: int = 256
     objective: str = "predictive"
     copy_loss_weight: float | int = 1.0
+    z_loss_weight: float | int = 0.0
     dropout: float | int = 0.0
     num_diffusion_steps: int = 5
     weight_by_time: bool = True
@@ -230,6 +233,13 @@ class PixelBytesConfig(StrictConfig):
         check_dropout(self.dropout)
         if not 0 <= self.copy_loss_weight <= 1:
             raise ValueError(f"copy_loss_weight must be in [0, 1], got {self.copy_loss_weight}")
+        check_number("z_loss_weight", self.z_loss_weight)
+        if self.z_loss_weight < 0 or (self.z_loss_weight and not OBJECTIVES[self.objective].has_z_loss):
+            havers = [name for name, kind in OBJECTIVES.items() if kind.has_z_loss]
+            raise ValueError(
+                f"z_loss_weight must be at least 0, and 0 with objectives other than {havers}, got "
+                f"{self.z_loss_weight} with {self.objective!r}"
+            )
         for name in ("pad_token_id", "row_end_id", "segment_end_id"):
             check_size(name, getattr(self, name), 0)
             if getattr(self, name) >= self.vocab_size:

@@ -34,6 +34,7 @@ from ...objectives.objectives import build_objective
 from ...pretrained.remote_code import is_copy
 from ...pretrained.transformers_versions import STATE_NAMES, check_state, state_of, take_state
 from ...pretrained.whole_weights import WholeWeightsModel
+from ...tokens.vocabulary import IGNORE_INDEX
 from .configuration_pixelbytes import PixelBytesConfig
 from .embeddings import ProjectedWindow, build_join
 from .legacy_checkpoint import LEGACY_WEIGHT_NAMES
@@ -123,6 +124,7 @@ class PixelBytesModel(PixelBytesPreTrainedModel):
         cache: Cache | None = None,
         output_attentions: bool | None = None,
         labels: Tensor | None = None,
+        prefix_mask: Tensor | None = None,
     ) -> BaseModelOutputWithPast:
         """Read sequences of contexts; arguments as of `aPxBySequenceModel.forward`.
 
@@ -135,7 +137,8 @@ class PixelBytesModel(PixelBytesPreTrainedModel):
             raise ValueError("exactly one of input_ids and inputs_embeds must be given")
         vectors = self.embed(input_ids) if inputs_embeds is None else self._join_cells(inputs_embeds)
         state = take_state(past_key_values, cache)
-        return read_vectors(self.mixer, self.in_proj(vectors), attention_mask, state, use_cache, output_hidden_states)
+        reading = attention_mask, state, use_cache, output_hidden_states, prefix_mask
+        return read_vectors(self.mixer, self.in_proj(vectors), *reading)
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Return the vector of every row.
@@ -224,6 +227,7 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
         output_attentions: bool | None = None,
         corruption: Mapping[str, Tensor] | None = None,
         cache: Cache | None = None,
+        prefix_mask: Tensor | None = None,
     ) -> PixelBytesOutput:
         """Predict the token at every position from the contexts up to it.
 
@@ -241,6 +245,8 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
             output_attentions: None or False: a mixer need not have attention, so no weights are returned.
             corruption: What was drawn for an objective that corrupts its input; see `corruption`.
             cache: What transformers calls `past_key_values` from 5.24 on.
+            prefix_mask: (B, L), not zero where tokens are given, at the beginning: none of them is a target, whatever
+                `labels` hold, and a mixer with ``prefix_lm`` lets them see each other both ways.
 
         Raises:
             ValueError: If the shapes do not fit, an id lies outside the vocabulary, or labels lack `input_ids` or, of
@@ -261,6 +267,7 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
             inputs_embeds=embeds,
             use_cache=use_cache,
             output_hidden_states=output_hidden_states,
+            prefix_mask=prefix_mask,
         )
         logits = self._predict(outputs.last_hidden_state)
         loss = None
@@ -273,6 +280,8 @@ class aPxBySequenceModel(PixelBytesPreTrainedModel, PixelBytesGenerationMixin): 
                     f"corruption must be given with labels and the objective {self.objective.name!r}, got None: "
                     "WindowDataset(corruption=build_corruption(config)) draws it"
                 )
+            if prefix_mask is not None:
+                labels = labels.masked_fill(prefix_mask != 0, IGNORE_INDEX)
             arguments = logits, input_ids, labels, attention_mask, num_items_in_batch
             loss = self.objective.loss(*arguments, corruption=corruption)
         predicted = PixelBytesOutput(loss, logits, state_of(outputs), outputs.hidden_states)
