@@ -26,12 +26,11 @@ def _add_common(command: argparse.ArgumentParser, files: str) -> None:
     command.add_argument("files", nargs="+", metavar="FILE", help=files)
     command.add_argument("--out", help="file to write, or folder for several (default: beside each file)")
     command.add_argument("--force", action="store_true", help="replace files that are there")
-    command.add_argument("--with", dest="run_folder", metavar="RUN", help="folder of a run that foretells pixels")
     command.add_argument("--jobs", type=positive, default=1, help="files at a time (default: %(default)s)")
 
 
 def compress(options: argparse.Namespace) -> int:
-    """Write files as .pxb files: lossless, by an adaptive count coder, or by a run."""
+    """Write files as .pxb files: lossless, by an adaptive count coder."""
     from ..compression.files import compress_file
 
     return _run(compress_file, options, as_bytes=options.bytes)
@@ -50,7 +49,7 @@ def _run(work: Any, options: argparse.Namespace, **more: Any) -> int:
     if len(options.files) > 1 and options.out:
         Path(options.out).mkdir(parents=True, exist_ok=True)
     failed = 0
-    common = {"out": options.out, "force": options.force, "jobs": options.jobs, "run": options.run_folder}
+    common = {"out": options.out, "force": options.force, "jobs": options.jobs}
     for done in run_on_files(work, options.files, **common, **more):
         if done.target is None:
             failed += 1

@@ -1,7 +1,7 @@
 """The command that scores a run: ``pixelbytes evaluate``."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
             f"(default: {NUM_DRAWS})",
         },
     }
+    own["tasks"] = {
+        "nargs": "+",
+        "metavar": "TASK",
+        "help": "score what these tasks ask, given what they give (default: those that the run was trained on)",
+    }
     for name, settings in own.items():
         command.add_argument(f"--{name}", default=argparse.SUPPRESS, **settings)
 
@@ -74,6 +79,7 @@ def evaluate_sequence(
     state: Any = "carried",
     every: int | None = None,
     num_draws: int | None = None,
+    tasks: Sequence[str] | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Return bits per new token of a sequence model and of the baselines, by row, and their table.
 
@@ -87,9 +93,12 @@ def evaluate_sequence(
         state: See there.
         every: With the objective ``last`` only, where it is `EVERY` by default.
         num_draws: With objectives that corrupt their input only, where it is `NUM_DRAWS` by default.
+        tasks: Names, by default those of the training; with any, whole streams of them are read.
     """
+    from ..data.task_mixture import TaskMixture
     from ..data.tokenize_dataset import tokenize_dataset
     from ..evaluation.evaluation import evaluate_baselines, evaluate_model
+    from ..evaluation.evaluation_tasks import evaluate_task_baselines, evaluate_tasks
     from ..evaluation.tables import format_table
     from ..runs.run_folder import Run
     from ..training.resume import read_record
@@ -97,7 +106,17 @@ def evaluate_sequence(
     run, folder = Run.load(run_folder), Path(run_folder).resolve()
     chosen = _settings_of_objective(run.model.objective, every=every, num_draws=num_draws)
     settings = {"window_length": window_length, "batch_size": batch_size, "state": state, **chosen}
-    corpus, seed = tokenize_dataset(data[split], run.tokenizer), read_record(folder)["settings"]["seed"]
+    corpus, trained = tokenize_dataset(data[split], run.tokenizer), read_record(folder)["settings"]
+    seed, mixture = trained["seed"], trained.get("tasks")
+    if tasks is None and mixture:
+        tasks = TaskMixture(mixture).names
+    if tasks:
+        del settings["window_length"], settings["state"]
+        rows = evaluate_tasks(run.model, corpus, tasks, **settings, seed=seed)
+        results = {f"run {folder.name}: {name}": row for name, row in rows.items()}
+        if baselines:
+            results |= evaluate_task_baselines(tokenize_dataset(data["train"], run.tokenizer), corpus, tasks)
+        return results, format_table(results)
     results = {f"run {folder.name}": evaluate_model(run.model, corpus, **settings, seed=seed)}
     if baselines:
         results |= evaluate_baselines(tokenize_dataset(data["train"], run.tokenizer), corpus)

@@ -18,6 +18,11 @@ def add_generate(command: argparse.ArgumentParser) -> None:
         "text": {"help": "sentence to begin from"},
         "image": {"help": "picture file to begin from"},
         "audio": {"help": "sound file to begin from"},
+        "task": {
+            "metavar": "TASK",
+            "help": "what is given and what is asked, of a run that was trained on tasks: "
+            "text-to-video, frame-prediction, ...; what it gives comes from --text, --image or --audio",
+        },
         "layout": {
             "type": _read_layout,
             "help": "comma-separated text, image, audio, or a layout as JSON; default: the rest",
@@ -51,6 +56,7 @@ def generate_record(
     text: str | None = None,
     image: str | None = None,
     audio: str | None = None,
+    task: str | None = None,
     layout: Any = None,
     keep: int | None = None,
     seed: int = 0,
@@ -67,6 +73,7 @@ def generate_record(
         text: Sentence to begin from.
         image: Picture file to begin from.
         audio: Sound file to begin from.
+        task: Name of a task, with what it is given.
         layout: What to make; by default the rest of a record.
         keep: Tokens of the prompt to use.
         seed: Of the draws.
@@ -75,9 +82,18 @@ def generate_record(
         top_k: See `generate` of transformers.
         top_p: See there.
     """
+    from ..runs.perform import perform_task
     from ..runs.run_folder import Run, write_media
 
     run = Run.load(run_folder)
+    chosen = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    settings: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    settings |= {"do_sample": not greedy} | ({} if greedy else {"seed": seed})
+    if task is not None:
+        if keep is not None:
+            raise ValueError(f"--keep must not be given with --task, whose media are whole, got {keep}")
+        record = perform_task(run, task, text=text, image=image, audio=audio, layout=layout, **settings)
+        return write_media(record, out)
     prompts = _read_prompts(run, text, image, audio)
     if not prompts:
         raise ValueError("nothing to begin from: expected --text, --image or --audio")
@@ -85,9 +101,6 @@ def generate_record(
         layout = run.layout_from(keep, **{name: value for name, [value] in prompts.items()})
     elif layout is None:
         layout = run.layout_after(list(prompts))
-    chosen = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    settings: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
-    settings |= {"do_sample": not greedy} | ({} if greedy else {"seed": seed})
     [record] = run.create(**prompts, layout=layout, keep=keep, **settings)
     return write_media(record, out)
 

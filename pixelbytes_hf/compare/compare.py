@@ -93,6 +93,8 @@ def compare_sequences(
     """
     folders = Folders(Path(output_dir))
     plans = {name: _share_settings(plan, settings) for name, plan in presets.items()}
+    if posed := [name for name, plan in plans.items() if plan.training.tasks]:
+        raise ValueError(f"presets must not be trained on tasks, as whole records are compared, got {posed}")
     corpora = _tokenize(plans, data, folders, settings, progress)
     all_jobs = [
         _make_job(name, plan, seed, corpora[name], settings) for seed in settings.seeds for name, plan in plans.items()

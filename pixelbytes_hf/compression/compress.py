@@ -1,14 +1,11 @@
 """Contents to the bytes of a ``.pxb`` file and back."""
 
-from typing import Any
-
 from ..media.media_limits import DEFAULT_LIMITS, MediaLimits
 from .container import FieldReader, pack, unpack
 from .contents import Content, Document, Picture, SampledSound
 from .document_format import DocumentFormat
 from .file_format import FileFormat
 from .picture_formats import CHANNELS, PaletteAnimation, PaletteStill, ValueAnimation, ValueStill
-from .run_formats import RunAnimation, RunStill
 from .sound_format import SoundFormat
 from .whole_samples import DTYPES
 
@@ -24,46 +21,39 @@ FORMATS: tuple[FileFormat, ...] = (
 MOST_DURATION_MS, MOST_PLAYS = (1 << 31) - 1, 1 << 20
 
 
-def compress(content: Content, *, coder: Any = None) -> bytes:
+def compress(content: Content) -> bytes:
     """Return a content as a ``.pxb`` file.
 
     Args:
         content: Picture, sound or document; what comes back from `decompress` equals it in every bit.
-        coder: A `RunCoder` that foretells its pixels, for a picture of up to 256 colours; by default counts do alone.
 
     Raises:
         TypeError: If it is none of these.
-        ValueError: If it is not as its class says, or a run cannot foretell it.
+        ValueError: If it is not as its class says.
 
     Example:
         >>> decompress(compress(Document(b"a small red beast", ".txt")))
         Document(data=b'a small red beast', suffix='.txt')
     """
     check_content(content)
-    formats = FORMATS if coder is None else (RunStill(coder), RunAnimation(coder))
-    chosen = next((kind for kind in formats if kind.holds(content)), None)
-    if chosen is None:
-        raise ValueError("a run foretells pictures of up to 256 colours: compress this without one")
+    chosen = next(kind for kind in FORMATS if kind.holds(content))
     return pack(chosen.kind, chosen.write(content))
 
 
-def decompress(data: bytes, *, coder: Any = None, limits: MediaLimits = DEFAULT_LIMITS) -> Content:
+def decompress(data: bytes, *, limits: MediaLimits = DEFAULT_LIMITS) -> Content:
     """Return the content of a ``.pxb`` file.
 
     Args:
         data: The file.
-        coder: The `RunCoder` that it was written with, if it was.
         limits: What the content may hold; more is refused before memory is taken for it.
 
     Raises:
-        ValueError: If it is no such file, is cut, changed, of another version, or over the limits, or was written with
-            a run that is not given, is another, or computes other probabilities on this machine.
+        ValueError: If it is no such file, is cut, changed, of another version, or over the limits.
     """
     shell = unpack(data)
-    formats = (*FORMATS, RunStill(coder), RunAnimation(coder))
-    chosen = {kind.kind: kind for kind in formats}.get(shell.kind)
+    chosen = {kind.kind: kind for kind in FORMATS}.get(shell.kind)
     if chosen is None:
-        raise ValueError(f"it holds content of kind {shell.kind}: this package knows 0 to {len(formats) - 1}")
+        raise ValueError(f"it holds content of kind {shell.kind}: this package knows 0 to {len(FORMATS) - 1}")
     content: Content = chosen.read(FieldReader(shell.body), limits)
     return content
 

@@ -4,9 +4,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -41,7 +40,6 @@ def compress_file(
     *,
     as_bytes: bool = False,
     force: bool = False,
-    run: str | os.PathLike[str] | None = None,
     limits: MediaLimits = DEFAULT_LIMITS,
 ) -> Done:
     """Write a picture, sound, text or any other file as a ``.pxb`` file.
@@ -51,7 +49,6 @@ def compress_file(
         out: File to write, or a folder for one of the same name; by default beside the file.
         as_bytes: Keep the file itself, whatever it holds, and not pixels or samples.
         force: Replace a file that is there.
-        run: Folder of a run that foretells the pixels of pictures.
         limits: What it may hold.
 
     Raises:
@@ -63,10 +60,7 @@ def compress_file(
     target = _target(source, out, SUFFIX)
     _check_target(target, force)
     content = read_document(source, limits=limits) if as_bytes else read_content(source, limits=limits)
-    try:
-        data = compress(content, coder=load_coder(None if run is None else os.fspath(run)))
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
+    data = compress(content)
     write_whole(target, data)
     return Done(source, target, (source.stat().st_size, len(data)))
 
@@ -76,7 +70,6 @@ def decompress_file(
     out: str | os.PathLike[str] | None = None,
     *,
     force: bool = False,
-    run: str | os.PathLike[str] | None = None,
     limits: MediaLimits = DEFAULT_LIMITS,
 ) -> Done:
     """Write what a ``.pxb`` file holds: a picture as PNG, a sound as WAV, any other file as it was.
@@ -85,7 +78,6 @@ def decompress_file(
         path: The file.
         out: File to write, of a suffix that holds the content (a picture also as ``.gif``), or a folder.
         force: Replace a file that is there.
-        run: Folder of the run that it was written with, if it was.
         limits: What it may hold.
 
     Raises:
@@ -96,7 +88,7 @@ def decompress_file(
     source = Path(path)
     data = read_source(source, SUFFIX + " file", limits=limits)
     try:
-        content = decompress(data, coder=load_coder(None if run is None else os.fspath(run)), limits=limits)
+        content = decompress(data, limits=limits)
         target = _target(source, out, suffixes_of(content)[0])
         _check_target(target, force)
         written = write_content(content, target.suffix)
@@ -104,16 +96,6 @@ def decompress_file(
         raise ValueError(f"{source}: {error}") from error
     write_whole(target, written)
     return Done(source, target, (len(data), len(written)))
-
-
-@lru_cache(maxsize=1)
-def load_coder(run: str | None) -> Any:
-    """Return the coder of a run's folder, kept for the next file; None of none."""
-    if run is None:
-        return None
-    from .run_coder import RunCoder  # brings torch
-
-    return RunCoder.load(run)
 
 
 def _target(source: Path, out: str | os.PathLike[str] | None, suffix: str) -> Path:

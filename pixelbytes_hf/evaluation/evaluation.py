@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 from tqdm.auto import tqdm
 
-from ..data.corpus import Records
+from ..data.corpus import Records, given_tokens
 from ..data.token_table import gather_table
 from ..pretrained.sequence_model import evaluation_mode
 from ..runs.files import walk_leaves, write_json
@@ -79,6 +79,8 @@ def evaluate_model(
     if window_length < 1 or batch_size < 1:
         raise ValueError(f"window_length and batch_size must be at least 1, got {window_length} and {batch_size}")
     model.config.check_vocabulary(corpus.vocabulary)
+    if model.objective.windows == "last token" and any(given_tokens(corpus, n) for n in range(corpus.num_records)):
+        raise ValueError(f"corpus must not be of tasks with the objective {model.objective.name!r}, got one that is")
     start_time = time.monotonic()
     settings = {
         "objective": model.objective.name,

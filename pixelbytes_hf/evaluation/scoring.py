@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..data.batches import WindowCollator
-from ..data.corpus import Records, record_lengths
+from ..data.corpus import Records, given_tokens, record_lengths
 from ..data.token_table import tabulate_window
 from ..objectives.corruption import Window
 from ..objectives.losses import score_tokens
@@ -101,22 +101,38 @@ class Scorer(ABC):
         """Read one step and return how many tokens it read."""
 
     def window(self, record: int, start: int, stop: int) -> Window:
-        """Return a window of which every token is a target."""
-        return Window(*self.corpus.record(record), start, stop, np.ones(stop - start, np.bool_))
+        """Return a window of which every token is a target that is not given."""
+        is_target = np.arange(start, stop) >= given_tokens(self.corpus, record)
+        return Window(*self.corpus.record(record), start, stop, is_target)
 
     def batch(self, windows: Sequence[Window]) -> dict[str, Tensor]:
         """Return windows as the model reads them: contexts (B, L, N), labels and mask (B, L), on the CPU."""
         pad_id = self.corpus.vocabulary.pad_id
         rows = [self.rule.gather(w.ids, w.shapes, w.start, w.stop, pad_id=pad_id) for w in windows]
-        labels = [w.ids[w.start : w.stop] for w in windows]
-        return self.collate([{"input_ids": i, "labels": each} for i, each in zip(rows, labels, strict=True)])
+        batch = self.collate(
+            [{"input_ids": row, **self.labels(window)} for row, window in zip(rows, windows, strict=True)]
+        )
+        if not batch["prefix_mask"].any():
+            del batch["prefix_mask"]
+        return batch
+
+    @staticmethod
+    def labels(window: Window) -> dict[str, NDArray[np.int64]]:
+        """Return ``labels`` of a window, (L,), `IGNORE_INDEX` where a token is given, and ``prefix_mask``, 1 there."""
+        labels = window.ids[window.start : window.stop].astype(np.int64)
+        return {
+            "labels": np.where(window.is_target, labels, IGNORE_INDEX),
+            "prefix_mask": (~window.is_target).astype(np.int64),
+        }
 
     def add(self, record: int, window: Window, nats: NDArray[np.float64], hits: NDArray[Any]) -> None:
-        """Add the scores of a window's tokens, each (L,) or longer: nats, and hits or how often on average."""
-        ids, shapes, start, stop, _ = window
-        nats, hits = nats[: stop - start], hits[: stop - start]
-        self.records[record] += nats.sum(), stop - start
-        table = tabulate_window(ids, shapes, start, stop, self.corpus.vocabulary)
+        """Add the scores of a window's targets, each (L,) or longer: nats, and hits or how often on average."""
+        ids, shapes, start, stop, is_target = window
+        if not is_target.any():
+            return
+        nats, hits = nats[: stop - start][is_target], hits[: stop - start][is_target]
+        self.records[record] += nats.sum(), len(nats)
+        table = tabulate_window(ids, shapes, start, stop, self.corpus.vocabulary).rows(is_target)
         self.score += MatchedScore.of(table, nats, hits)
 
 
@@ -147,8 +163,9 @@ class WindowScorer(Scorer):
             self.cache.batch_select_indices(torch.arange(len(windows), device=labels.device))
         self.num_rows = len(windows)
         mask = None if is_real.all() else functional.pad(is_real, (self.num_read, 0), value=1)
+        prefix = {"prefix_mask": batch["prefix_mask"]} if "prefix_mask" in batch else {}
         output = self.model(
-            input_ids=contexts, attention_mask=mask, past_key_values=self.cache, use_cache=self.carried
+            input_ids=contexts, attention_mask=mask, past_key_values=self.cache, use_cache=self.carried, **prefix
         )
         self.num_read += labels.shape[1] * self.carried
         nats, hits = score_tokens(self.model.objective.new_token_logits(output.logits), labels)
@@ -167,8 +184,8 @@ class WindowScorer(Scorer):
 
     def _following(self, window: Window) -> NDArray[np.int64]:
         """Return the context after each position, (L, N), `IGNORE_INDEX` where the window or the record has none."""
-        ids, shapes, start, stop, _ = window
+        ids, shapes, start, stop, is_target = window
         last = min(stop + self.carried, len(ids))
         rows = self.rule.gather(ids, shapes, start + 1, last, pad_id=self.corpus.vocabulary.pad_id).astype(np.int64)
         missing = np.full((stop - start - len(rows), self.rule.size), IGNORE_INDEX)
-        return np.concatenate([rows, missing])
+        return np.where(is_target[:, None], np.concatenate([rows, missing]), IGNORE_INDEX)

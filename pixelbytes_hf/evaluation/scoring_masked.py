@@ -89,7 +89,7 @@ class MaskedScorer(Scorer):
             index = int(self.offsets[record] + start) * self.num_draws + draw
             moment = Moment(0, 0, index, draw, num_strata=self.num_draws)
             contexts, drawn = self.corruption.corrupt(window, moment, pad_id=self.corpus.vocabulary.pad_id)
-            rows.append({"input_ids": contexts, "labels": window.ids[window.start : window.stop], "corruption": drawn})
+            rows.append({"input_ids": contexts, **self.labels(window), "corruption": drawn})
         return self.collate(rows)
 
 

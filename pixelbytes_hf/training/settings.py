@@ -123,6 +123,8 @@ class TrainingConfig(OptimisationConfig):
         invert: Whether sounds change their sign in half of the visits; see `augmentation`.
         prefix_windows: Further visits of each record's first `prefix_length` tokens in an epoch; see `WindowDataset`.
         prefix_length: Tokens of such a visit.
+        tasks: Weights of tasks by name, in place of whole records: every record is visited once in an epoch, with a
+            task drawn by weight, and what is asked alone counts. Or such weights by the epoch from which they hold.
         initialisation: torch's own, or ``ordered``; see `initialise_ordered`.
         memory_horizon: Positions that an ``ordered`` LSTM remembers from the start; see `initialise_ordered`.
     """
@@ -135,6 +137,7 @@ class TrainingConfig(OptimisationConfig):
     invert: bool = False
     prefix_windows: int = 0
     prefix_length: int = 256
+    tasks: Mapping[str, Any] = field(default_factory=dict)
     initialisation: Initialisation = "default"
     memory_horizon: int | None = None
 

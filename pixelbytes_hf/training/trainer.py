@@ -50,18 +50,20 @@ class SettingsTrainer(Trainer):
         if args.dataloader_persistent_workers:
             raise ValueError("dataloader_persistent_workers must be False, so that set_epoch reaches the windows")
         self.settings, self.stopwatch = settings, Stopwatch(settings.max_seconds)
+        self.sampler: WindowSampler | None = None
         super().__init__(model=model, args=args, callbacks=[self.stopwatch, *(callbacks or [])], **options)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log with the seconds of training steps so far, in earlier sessions of the run too."""
-        super().log({**logs, "seconds": self.stopwatch.seconds}, start_time)
+        padding = {} if self.sampler is None else self.sampler.describe()
+        super().log({**logs, **padding, "seconds": self.stopwatch.seconds}, start_time)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> WindowSampler:
         dataset = self.train_dataset if train_dataset is None else train_dataset
         batch_size = self.settings.batch_size * self.args.world_size
-        sampler = WindowSampler(dataset, self.settings.seed, batch_size=batch_size)
-        self.add_callback(EpochSetter(sampler))
-        return sampler
+        self.sampler = WindowSampler(dataset, self.settings.seed, batch_size=batch_size)
+        self.add_callback(EpochSetter(self.sampler))
+        return self.sampler
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Return the optimiser that the settings name.

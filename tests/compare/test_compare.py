@@ -365,3 +365,12 @@ def test_the_command_passes_its_options_and_fails_where_a_run_failed(corpus, tmp
     printed = capsys.readouterr()
     assert "| one " in printed.out and "one, seed 0 failed: no luck" in printed.err
     assert main([*command]) == 2 and "tokens or of seconds" in capsys.readouterr().err
+
+
+def test_presets_of_tasks_are_refused(data, tmp_path):
+    tasks = {"text-to-video": 1}
+    posed = {**PRESETS, "two": PRESETS["two"].replace(tasks=tasks)}
+    for plans, options in ((posed, settings()), (PRESETS, settings(training={"tasks": tasks}))):
+        with pytest.raises(ValueError, match=r"must not be trained on tasks.*'two'"):
+            compare(plans, data, tmp_path / "x", options, jobs=0, progress=False)
+    assert not (tmp_path / "x").exists()
