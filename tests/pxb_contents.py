@@ -16,7 +16,7 @@ SPRITE[0, 3, 3:5] = (0, 0, 0, 255)
 EXAMPLES = {
     "still": Picture(SPRITE),
     "animation": Picture(np.concatenate([SPRITE, np.roll(SPRITE, 1, 1), SPRITE]), (30, 30, 40), 0),
-    "many colours": Picture(np.arange(1200, dtype=np.uint16).astype(np.uint8).reshape(1, 15, 20, 4) * 7),
+    "many colours": Picture(np.random.default_rng(0).integers(0, 256, (1, 15, 20, 4), dtype=np.uint8)),
     "moving values": Picture(np.arange(24, dtype=np.uint16).reshape(2, 3, 4, 1) * 999, (1, 2), 3),
     "sound": SampledSound((np.sin(np.arange(40)[:, None] * [0.3, 0.31]) * 3000).astype(np.int16), 8000, 16),
     "text": Document(b"a small round red fire beast jumping with a high cry.", ".txt"),

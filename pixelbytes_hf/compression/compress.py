@@ -1,10 +1,13 @@
 """Contents to the bytes of a ``.pxb`` file and back."""
 
+from typing import Any
+
 from ..media.media_limits import DEFAULT_LIMITS, MediaLimits
 from .container import FieldReader, pack, unpack
 from .contents import Content, Document, Picture, SampledSound
 from .document_format import DocumentFormat
 from .file_format import FileFormat
+from .helped_formats import HELPED_FORMATS
 from .picture_formats import CHANNELS, PaletteAnimation, PaletteStill, ValueAnimation, ValueStill
 from .sound_format import SoundFormat
 from .whole_samples import DTYPES
@@ -21,41 +24,53 @@ FORMATS: tuple[FileFormat, ...] = (
 MOST_DURATION_MS, MOST_PLAYS = (1 << 31) - 1, 1 << 20
 
 
-def compress(content: Content) -> bytes:
+def compress(content: Content, *, helper: Any = None) -> bytes:
     """Return a content as a ``.pxb`` file.
 
     Args:
         content: Picture, sound or document; what comes back from `decompress` equals it in every bit.
+        helper: For a picture of up to 256 colours, a `RunCoder` that foretells its pixels, or `StartTables` to start
+            from; by default counts do alone, from nothing.
 
     Raises:
         TypeError: If it is none of these.
-        ValueError: If it is not as its class says.
+        ValueError: If it is not as its class says, or a helper cannot help with it.
 
     Example:
         >>> decompress(compress(Document(b"a small red beast", ".txt")))
         Document(data=b'a small red beast', suffix='.txt')
     """
     check_content(content)
-    chosen = next(kind for kind in FORMATS if kind.holds(content))
+    formats: tuple[FileFormat, ...] = FORMATS if helper is None else _helped(helper)
+    chosen = next((kind for kind in formats if kind.holds(content)), None)
+    if chosen is None:
+        raise ValueError(f"a {helper.what} helps with pictures of up to 256 colours: compress this without it")
     return pack(chosen.kind, chosen.write(content))
 
 
-def decompress(data: bytes, *, limits: MediaLimits = DEFAULT_LIMITS) -> Content:
+def decompress(data: bytes, *, helper: Any = None, limits: MediaLimits = DEFAULT_LIMITS) -> Content:
     """Return the content of a ``.pxb`` file.
 
     Args:
         data: The file.
+        helper: The `RunCoder` or `StartTables` that it was written with, if it was.
         limits: What the content may hold; more is refused before memory is taken for it.
 
     Raises:
-        ValueError: If it is no such file, is cut, changed, of another version, or over the limits.
+        ValueError: If it is no such file, is cut, changed, of another version, or over the limits, or was written with
+            a helper that is not given, is another, or computes other probabilities on this machine.
     """
     shell = unpack(data)
-    chosen = {kind.kind: kind for kind in FORMATS}.get(shell.kind)
+    formats = (*FORMATS, *(kind(helper) for kind in HELPED_FORMATS))
+    chosen = {kind.kind: kind for kind in formats}.get(shell.kind)
     if chosen is None:
-        raise ValueError(f"it holds content of kind {shell.kind}: this package knows 0 to {len(FORMATS) - 1}")
+        raise ValueError(f"it holds content of kind {shell.kind}: this package knows 0 to {len(formats) - 1}")
     content: Content = chosen.read(FieldReader(shell.body), limits)
     return content
+
+
+def _helped(helper: Any) -> tuple[FileFormat, ...]:
+    return tuple(kind(helper) for kind in HELPED_FORMATS if kind.what == helper.what)
 
 
 def check_content(content: Content) -> None:

@@ -4,14 +4,16 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from ..media.media_limits import DEFAULT_LIMITS, MediaLimits, read_source
 from .compress import compress, decompress
 from .reading import read_content, read_document
+from .start_tables import StartTables
 from .writing import suffixes_of, write_content, write_whole
 
 SUFFIX = ".pxb"
@@ -40,6 +42,8 @@ def compress_file(
     *,
     as_bytes: bool = False,
     force: bool = False,
+    run: str | os.PathLike[str] | None = None,
+    tables: str | os.PathLike[str] | None = None,
     limits: MediaLimits = DEFAULT_LIMITS,
 ) -> Done:
     """Write a picture, sound, text or any other file as a ``.pxb`` file.
@@ -49,6 +53,8 @@ def compress_file(
         out: File to write, or a folder for one of the same name; by default beside the file.
         as_bytes: Keep the file itself, whatever it holds, and not pixels or samples.
         force: Replace a file that is there.
+        run: Folder of a run that foretells the pixels of pictures.
+        tables: File of `StartTables`, in its place.
         limits: What it may hold.
 
     Raises:
@@ -60,7 +66,10 @@ def compress_file(
     target = _target(source, out, SUFFIX)
     _check_target(target, force)
     content = read_document(source, limits=limits) if as_bytes else read_content(source, limits=limits)
-    data = compress(content)
+    try:
+        data = compress(content, helper=_helper(run, tables))
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
     write_whole(target, data)
     return Done(source, target, (source.stat().st_size, len(data)))
 
@@ -70,6 +79,8 @@ def decompress_file(
     out: str | os.PathLike[str] | None = None,
     *,
     force: bool = False,
+    run: str | os.PathLike[str] | None = None,
+    tables: str | os.PathLike[str] | None = None,
     limits: MediaLimits = DEFAULT_LIMITS,
 ) -> Done:
     """Write what a ``.pxb`` file holds: a picture as PNG, a sound as WAV, any other file as it was.
@@ -78,6 +89,8 @@ def decompress_file(
         path: The file.
         out: File to write, of a suffix that holds the content (a picture also as ``.gif``), or a folder.
         force: Replace a file that is there.
+        run: Folder of the run that it was written with, if it was.
+        tables: File of the `StartTables` likewise.
         limits: What it may hold.
 
     Raises:
@@ -88,7 +101,7 @@ def decompress_file(
     source = Path(path)
     data = read_source(source, SUFFIX + " file", limits=limits)
     try:
-        content = decompress(data, limits=limits)
+        content = decompress(data, helper=_helper(run, tables), limits=limits)
         target = _target(source, out, suffixes_of(content)[0])
         _check_target(target, force)
         written = write_content(content, target.suffix)
@@ -96,6 +109,22 @@ def decompress_file(
         raise ValueError(f"{source}: {error}") from error
     write_whole(target, written)
     return Done(source, target, (len(data), len(written)))
+
+
+def _helper(run: str | os.PathLike[str] | None, tables: str | os.PathLike[str] | None) -> Any:
+    if run and tables:
+        raise ValueError(f"give run or tables, not both: got {os.fspath(run)} and {os.fspath(tables)}")
+    return _load_helper(os.fspath(run or ""), os.fspath(tables or ""))
+
+
+@lru_cache(maxsize=1)
+def _load_helper(run: str, tables: str) -> Any:
+    """Return the coder of a run's folder or the start tables of a file, kept for the next file; None of neither."""
+    if run:
+        from .run_coder import RunCoder  # brings torch
+
+        return RunCoder.load(run)
+    return StartTables.load(tables) if tables else None
 
 
 def _target(source: Path, out: str | os.PathLike[str] | None, suffix: str) -> Path:

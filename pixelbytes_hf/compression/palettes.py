@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from .counts.network import Network
 from .counts.numbers import code_number
+from .counts.streams import SPOILT
 
 OPAQUE = 255
-ALPHA, RED, GREEN, BLUE, IS_OPAQUE = 2, 3, 4, 5, 6  # kinds of numbers
+ALPHA, RED, GREEN, BLUE, IS_OPAQUE, KNOWN, IS_KNOWN = 2, 3, 4, 5, 6, 14, 15  # kinds of numbers
 
 
 def index_colours(array: NDArray[np.uint8], most: int) -> tuple[NDArray[np.int32], NDArray[np.uint8]] | None:
@@ -32,16 +33,41 @@ def index_colours(array: NDArray[np.uint8], most: int) -> tuple[NDArray[np.int32
     return rank[inverse].astype(np.int32).reshape(array.shape[:3]), found[order].view(np.uint8).reshape(-1, 4)
 
 
-def code_palette(net: Network, end: Any, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Code colours (K, 4) and return them; what they are is ignored where `end` is a reader."""
-    out: list[tuple[int, int, int, int]] = []
-    for colour in colours.tolist():
-        out.append(_code_colour(net, end.coder, colour, out[-1] if out else (0, 0, 0, 0)))
+def code_palette(
+    net: Network, end: Any, colours: NDArray[np.uint8], known: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Code colours (K, 4) and return them; what they are is ignored where `end` is a reader.
+
+    Args:
+        net: Of `make_number_network`.
+        end: Writer or reader.
+        colours: The colours.
+        known: Colours that both sides know, (n, 4): those among them are coded by their number.
+    """
+    table = [] if known is None else [tuple(colour) for colour in known.tolist()]
+    out: list[tuple[int, ...]] = []
+    for colour in map(tuple, colours.tolist()):
+        out.append(_code_known(net, end.coder, colour, table) if table else ())
+        if not out[-1]:
+            out[-1] = _code_colour(net, end.coder, colour, out[-2] if len(out) > 1 else (0, 0, 0, 0))
         end.flush()
     return np.array(out, np.uint8).reshape(-1, 4)
 
 
-def _code_colour(net: Network, coder: Any, colour: list[int], last: tuple[int, ...]) -> tuple[int, int, int, int]:
+def _code_known(net: Network, coder: Any, colour: tuple[int, ...], table: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Code a colour by its number in a table and return it; nothing if it is not there."""
+    if not code_number(net, coder, int(colour in table), 1, IS_KNOWN, 0, 0):
+        return ()
+    index = table.index(colour) if colour in table else 0
+    index = code_number(net, coder, index, (len(table) - 1).bit_length(), KNOWN, 0, 0)
+    if index >= len(table):
+        raise ValueError(SPOILT)
+    return table[index]
+
+
+def _code_colour(
+    net: Network, coder: Any, colour: tuple[int, ...], last: tuple[int, ...]
+) -> tuple[int, int, int, int]:
     red, green, blue, alpha = colour
     if code_number(net, coder, int(alpha == OPAQUE), 1, IS_OPAQUE, int(last[3] > 0), 0):
         alpha = OPAQUE

@@ -16,7 +16,7 @@ from .counts.channel_model import MOST_BITS_OF_VALUE, code_values, make_channel_
 from .counts.coding import BitReader, BitWriter
 from .counts.network import Network
 from .counts.numbers import make_number_network
-from .counts.pixel_model import MAX_COLOURS, MOST_BITS, code_pixels, make_pixel_model
+from .counts.pixel_model import MAX_COLOURS, MOST_BITS, PixelModel, code_pixels, make_pixel_model
 from .counts.streams import run_through
 from .file_format import FileFormat
 from .palettes import code_palette, index_colours
@@ -86,8 +86,8 @@ class PaletteFormat(PictureFormat):
         found = index_colours(array, MAX_COLOURS)
         assert found is not None
         image, colours = found
-        code_palette(net, end, colours)
-        _code_image(image, len(colours), code_references(net, end, choose_references(image)), end)
+        code_palette(net, end, colours, self._known_colours())
+        self._code_image(image, colours, code_references(net, end, choose_references(image)), end)
         return (len(colours) - 1,)
 
     def _read_fields(self, fields: FieldReader) -> tuple[int, ...]:
@@ -97,22 +97,29 @@ class PaletteFormat(PictureFormat):
         self, shape: tuple[int, int, int], more: tuple[int, ...], net: Network, end: BitReader
     ) -> NDArray[Any]:
         num_colours = more[0] + 1
-        colours = code_palette(net, end, np.zeros((num_colours, 4), np.uint8))
+        colours = code_palette(net, end, np.zeros((num_colours, 4), np.uint8), self._known_colours())
         references = code_references(net, end, np.zeros(shape[0], np.int64))
-        return colours[_code_image(np.zeros(shape, np.int32), num_colours, references, end)]
+        return colours[self._code_image(np.zeros(shape, np.int32), colours, references, end)]
+
+    def _make_model(self, image: NDArray[np.int32], num_colours: int, references: NDArray[np.int64]) -> PixelModel:
+        return make_pixel_model(image, num_colours, references)
+
+    def _known_colours(self) -> NDArray[np.uint8] | None:
+        """Return colours that a reader knows too, (n, 4)."""
+        return None
+
+    def _code_image(
+        self, image: NDArray[np.int32], colours: NDArray[np.uint8], references: NDArray[np.int64], end: Any
+    ) -> NDArray[np.int32]:
+        """Code the colour of every pixel and return them; what they are is ignored where `end` is a reader."""
+        model = self._make_model(image, len(colours), references)
+        run_through(code_pixels, model, end, image.size, MOST_BITS, unit="pixels")
+        return np.array(model.image, np.int32).reshape(image.shape)
 
 
 def _is_of_few_colours(array: NDArray[np.uint8]) -> bool:
     some = array.reshape(-1, 4)[: 1 << 16]  # most of those with many have them here already
     return index_colours(some[None, None], MAX_COLOURS) is not None and index_colours(array, MAX_COLOURS) is not None
-
-
-def _code_image(
-    image: NDArray[np.int32], num_colours: int, references: NDArray[np.int64], end: Any
-) -> NDArray[np.int32]:
-    model = make_pixel_model(image, num_colours, references)
-    run_through(code_pixels, model, end, image.size, MOST_BITS, unit="pixels")
-    return np.array(model.image, np.int32).reshape(image.shape)
 
 
 class ValueFormat(PictureFormat):

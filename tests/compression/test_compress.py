@@ -29,7 +29,7 @@ from pixelbytes_hf.media.media_limits import MediaLimits
 DIGESTS = {
     "still": 0xEE27EAF0,
     "animation": 0xB49D948E,
-    "many colours": 0x44F261DC,
+    "many colours": 0xDC8E5123,
     "moving values": 0x6327FA14,
     "sound": 0xC338F22A,
     "text": 0x3ABEE848,

@@ -13,13 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .compiled import as_table, compiled, zeros
-from .logistic import ONE, STRETCH, squash
+from .logistic import STRETCH, squash
 
 NODES = 16  # kinds of bits that a map tells apart
 HISTORIES = 256  # two counts of up to 15
 _HALF = 1 << 21
 _FIRST_SHARE, _MAP_PATIENCE = 6, 250
 _BIAS = 256
+# of slots, of maps, and of what comes from outside: without such, and with it (chosen on validation creatures)
+FIRST_WEIGHTS = (6553, 3276, 0), (1638, 819, 52428)
 # adaptation after so many observations, in 65536ths
 RATES = as_table((65536 / (np.arange(256) + 1.6)).astype(np.int64))
 SIZE, BITS, RATE, NODE, CHOSEN, BLENDED, FIRST_SET = 0, 1, 2, 3, 4, 7, 10
@@ -31,11 +33,12 @@ class Network(NamedTuple):
     Attributes:
         slots: Per input and hashed context: probability (22 bits), times 1 seen (4), times 0 seen (4).
         maps: Per input, node and history: probability (22 bits), observations (8).
-        weights: Three groups of sets of 2 n + 1 weights, 65536ths.
+        weights: Three groups of sets of 2 n + 1 + m weights, 65536ths.
         contexts: The hashed context of each input, set by the caller, (n,).
         slot_at: Slot of each input at the bit being coded, (n,).
         map_at: Likewise of maps, (n,).
-        stretched: What enters the sums, (2 n + 1,).
+        outside: Stretched probabilities that others give for the bit being coded, set by the caller, (m,).
+        stretched: What enters the sums, (2 n + 1 + m,).
         numbers: Size, bits of slots, learning rate and what the bit being coded left.
     """
 
@@ -45,12 +48,19 @@ class Network(NamedTuple):
     contexts: Any
     slot_at: Any
     map_at: Any
+    outside: Any
     stretched: Any
     numbers: Any
 
 
 def make_network(
-    size: int, slot_bits: int, num_sets: tuple[int, int], *, rate: int = 6, prior: tuple[float, ...] = (0.5,)
+    size: int,
+    slot_bits: int,
+    num_sets: tuple[int, int],
+    *,
+    num_outside: int = 0,
+    rate: int = 6,
+    prior: tuple[float, ...] = (0.5,),
 ) -> Network:
     """Return a network that has seen nothing.
 
@@ -58,13 +68,15 @@ def make_network(
         size: Inputs, n.
         slot_bits: Slots per input, as a power of two.
         num_sets: Sets of weights of the first and the second group.
+        num_outside: Probabilities that others give, m.
         rate: Of learning.
         prior: Probability of 1 at each node before anything was seen; the last one holds for all others.
     """
     sets = (*num_sets, 3 * (size + 1))
-    width = 2 * size + 1
+    width = 2 * size + 1 + num_outside
     weights = np.zeros((sum(sets), width), np.int32)
-    weights[:, 0 : 2 * size : 2], weights[:, 1 : 2 * size : 2] = int(0.1 * ONE), int(0.05 * ONE)
+    first = FIRST_WEIGHTS[num_outside > 0]
+    weights[:, 0 : 2 * size : 2], weights[:, 1 : 2 * size : 2], weights[:, 2 * size + 1 :] = first
     starts = np.cumsum((0, *sets[:2]))
     numbers = np.zeros(FIRST_SET + 3, np.int64)
     numbers[[SIZE, BITS, RATE]] = size, slot_bits, rate
@@ -76,6 +88,7 @@ def make_network(
         zeros(size, np.int64),
         zeros(size, np.int64),
         zeros(size, np.int64),
+        zeros(num_outside, np.int64),
         zeros(width, np.int64),
         as_table(numbers),
     )
@@ -122,6 +135,8 @@ def predict(net: Network, node: int, first: int, second: int) -> int:
         if history and (history < 16 or history & 15 == 0):
             sure += 1
     stretched[2 * size] = _BIAS
+    for i in range(len(net.outside)):
+        stretched[2 * size + 1 + i] = net.outside[i]
     numbers[NODE] = node
     numbers[CHOSEN] = first
     numbers[CHOSEN + 1] = second
@@ -132,7 +147,7 @@ def predict(net: Network, node: int, first: int, second: int) -> int:
 @compiled
 def _blend(net: Network) -> int:
     numbers, stretched, weights = net.numbers, net.stretched, net.weights
-    width = 2 * numbers[SIZE] + 1
+    width = len(stretched)
     total = 0
     for group in range(3):
         at = (numbers[FIRST_SET + group] + numbers[CHOSEN + group]) * width
@@ -150,7 +165,7 @@ def update(net: Network, bit: int) -> None:
     """Learn from the bit that came where `predict` was asked."""
     numbers, stretched, weights, slots, maps = net.numbers, net.stretched, net.weights, net.slots, net.maps
     size = numbers[SIZE]
-    width = 2 * size + 1
+    width = len(stretched)
     for group in range(3):
         at = (numbers[FIRST_SET + group] + numbers[CHOSEN + group]) * width
         error = ((bit << 16) - numbers[BLENDED + group]) * numbers[RATE]

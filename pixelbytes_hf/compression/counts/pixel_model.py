@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .coding import code_bit
 from .compiled import as_table, compiled, zeros
+from .logistic import ONE, STRETCH
 from .network import Network, make_network, mix_hash, predict, update
 from .numbers import code_number, make_number_network
 
@@ -41,6 +42,8 @@ class PixelModel(NamedTuple):
         candidates: Colours on trial, (MOST_TRIALS,).
         contexts: Hashes of the place, (n,).
         is_pattern: Whether a context is a pattern, which the colour on trial does not enter, (n,).
+        hints: What someone else expects of each colour at the pixel being coded, any sum under 2^40, set before each
+            pixel, (K,); empty where there is nobody.
         net: Of the trials.
         rest: Of what all trials miss.
     """
@@ -53,17 +56,21 @@ class PixelModel(NamedTuple):
     candidates: Any
     contexts: Any
     is_pattern: Any
+    hints: Any
     net: Network
     rest: Network
 
 
-def make_pixel_model(image: NDArray[np.int32], num_colours: int, references: NDArray[np.int64]) -> PixelModel:
+def make_pixel_model(
+    image: NDArray[np.int32], num_colours: int, references: NDArray[np.int64], *, is_hinted: bool = False
+) -> PixelModel:
     """Return a model that has seen nothing.
 
     Args:
         image: Colours by first use, (T, H, W); what it holds matters to a writer only.
         num_colours: Colours that occur, at most `MAX_COLOURS`.
         references: See `PixelModel`.
+        is_hinted: Whether someone else's expectations are set before each pixel.
     """
     moves = len(image) > 1
     size = NUM_MOVING if moves else NUM_STILL
@@ -79,7 +86,8 @@ def make_pixel_model(image: NDArray[np.int32], num_colours: int, references: NDA
         zeros(MOST_TRIALS, np.int64),
         zeros(size, np.int64),
         as_table(patterns),
-        make_network(size, slot_bits, (9, 24 * 32 if moves else 24), prior=PRIOR),
+        zeros(num_colours if is_hinted else 0, np.int64),
+        make_network(size, slot_bits, (9, 24 * 32 if moves else 24), num_outside=int(is_hinted), prior=PRIOR),
         make_number_network(),
     )
 
@@ -127,13 +135,13 @@ def _look_around(model: PixelModel, at: int) -> int:
     contexts[11] = _chain(11, equal, 0, 0, 0)
     chosen = equal & 1 | equal >> 1 & 6
     sizes[TRIAL] += 1
-    count = 0
+    count = _add_expected(model)
     reference = model.references[frame]
     if len(contexts) > NUM_STILL:
         moved, colour = 0, 0
         if reference >= 0:
             moved, colour = _look_back(model, reference, y, x, w, n, nw, ne)
-            count = _add(model, 0, colour)
+            count = _add(model, count, colour)
         else:
             for i in range(NUM_STILL, NUM_MOVING):
                 contexts[i] = i
@@ -178,6 +186,26 @@ def _add(model: PixelModel, count: int, colour: int) -> int:
 
 
 @compiled
+def _add_expected(model: PixelModel) -> int:
+    """Make the colour that is hinted at most the first candidate, if it was used; return how many there are."""
+    hints, best = model.hints, -1
+    for colour in range(min(len(hints), model.sizes[USED])):
+        if best < 0 or hints[colour] > hints[best]:
+            best = colour
+    return _add(model, 0, best) if best >= 0 else 0
+
+
+@compiled
+def _hint_at(model: PixelModel, colour: int, left: int) -> int:
+    """Set what is expected of a colour among those that are left; return what is left without it."""
+    if not len(model.hints):
+        return left
+    share = model.hints[colour]
+    model.net.outside[0] = STRETCH[max(1, min(ONE - 1, (share << 16) // max(left, 1)))]
+    return left - share
+
+
+@compiled
 def _try(model: PixelModel, coder: Any, colour: int, node: int, chosen: int, answer: int) -> int:
     net = model.net
     for i in range(len(model.contexts)):
@@ -197,18 +225,22 @@ def _code_pixel(model: PixelModel, coder: Any, at: int) -> int:
     while count < MOST_TRIALS and place < used:
         count = _add(model, count, model.recency[place])
         place += 1
+    left = 0
+    for colour in range(min(len(model.hints), used + 1)):
+        left += model.hints[colour]
     for trial in range(count):
         colour = model.candidates[trial]
         if trial + 1 == sizes[COLOURS]:
             return colour  # the last that it can be
+        left = _hint_at(model, colour, left)
         node = min(trial, RECENT - 1) if trial < num_near else RECENT
         if _try(model, coder, colour, node, chosen, value == colour):
             return colour
-    left = used - count
+    untried = used - count
     if used == sizes[COLOURS]:
         is_new = 0
-    elif left:
-        is_new = code_number(model.rest, coder, value >= used, 1, COLOUR_KIND + 1, min(left, 15), used)
+    elif untried:
+        is_new = code_number(model.rest, coder, value >= used, 1, COLOUR_KIND + 1, min(untried, 15), used)
     else:
         is_new = 1
     if is_new:
