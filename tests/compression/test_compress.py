@@ -148,7 +148,7 @@ def test_the_limits_are_the_callers():
 @pytest.mark.parametrize(
     ("kind", "body", "message"),
     [
-        (9, b"", "kind 9"),
+        (99, b"", "kind 99"),
         (0, b"", "ends within its width"),
         (0, write_varints(0, 1, 0), "width is 0"),
         (0, write_varints(1, 1, 256), "number of colours less one is 256"),
