@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from importlib.resources import files
 
 import numpy as np
@@ -133,31 +131,25 @@ def test_prediction_without_its_parts_is_refused(prediction, got, tmp_path):
         load("attribute_agreement", tmp_path).compute(predictions=[prediction], references=["a red beast"])
 
 
-WORKER = """
-import json, sys
+WORKERS = """
+import json, os, sys
 import evaluate
-rank, folder, cache = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+folder, cache = sys.argv[1:]
+rank = 0 if (other := os.fork()) else 1
 options = {"num_process": 2, "process_id": rank, "experiment_id": "two", "cache_dir": cache}
 metric = evaluate.load(folder, **options)
 streams = [[7, 8, 9, 9], [1, 1], [3]][rank::2]
 metric.add_batch(predictions=[stream[:-1] + [5] for stream in streams], references=streams)
-print(json.dumps(metric.compute()))
+with open(f"{rank}.json", "w") as file:
+    json.dump(metric.compute(), file)
+if rank:
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]))
 """
 
 
-def test_two_processes_give_one_result(tmp_path):
+def test_two_processes_give_one_result(forks, tmp_path):
     environment = {**os.environ, "HF_EVALUATE_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(rank), str(FOLDER / "hamming"), str(tmp_path)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        for rank in (0, 1)
-    ]
-    outputs = [process.communicate(timeout=120) for process in started]
-    assert [process.returncode for process in started] == [0, 0], outputs
-    first, second = (json.loads(output.splitlines()[-1]) for output, _ in outputs)
+    forks.run(WORKERS, FOLDER / "hamming", tmp_path / "cache", folder=tmp_path, environment=environment)
+    first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert first == {"hamming": pytest.approx((0.25 + 0.5 + 1.0) / 3), "num_records": 3} and second is None
