@@ -1,18 +1,18 @@
 """The builder's file as a loading script of datasets 3.6, in an environment of its own: the rows of version 5.
 
-The environment is made from the package index, once per run of the tests; `DATASETS_3_PYTHON` names the interpreter of
-one that is there already.
+The environment has from the package index what is older there, and sees the rest of this one; it is made once per run
+of the tests. `DATASETS_3_PYTHON` names the interpreter of one that is there already.
 """
 
 import json
 import os
 import subprocess
-import venv
 from pathlib import Path
 
 import datasets
 import numpy as np
 import pytest
+from environments import install, make_environment, see_installed
 
 import dataset_builder
 from dataset_builder import pixelbytes_pokemon
@@ -21,7 +21,8 @@ from pixelbytes_hf.media.pictures import read_frames
 from pixelbytes_hf.media.sounds import read_sound
 
 pytestmark = pytest.mark.slow
-REQUIREMENTS = ["datasets==3.6.0", "pillow", "scikit-image", "scipy", "soundfile", "tqdm", "wrapt"]
+# datasets 3.6, and what it needs older than datasets 5 does
+OLDER = ["datasets==3.6.0", "dill==0.3.8", "fsspec==2025.3.0", "multiprocess==0.70.16"]
 SCRIPT = """
 import json
 import sys
@@ -68,14 +69,12 @@ def interpreter(tmp_path_factory):
     """Return the Python of an environment with datasets 3.6; skip where none can be made."""
     if ready := os.environ.get("DATASETS_3_PYTHON"):
         return ready
-    folder = tmp_path_factory.mktemp("datasets-3")
-    venv.create(folder, with_pip=True)
-    python = str(folder / "bin/python")
-    install = [python, "-m", "pip", "install", "--quiet", "--retries", "1", "--timeout", "15", *REQUIREMENTS]
-    done = subprocess.run(install, capture_output=True, text=True)
+    python = make_environment(tmp_path_factory.mktemp("datasets-3"))
+    done = install(python, "--no-deps", *OLDER)
     if done.returncode:
         pytest.skip(f"datasets 3.6 cannot be installed: {done.stderr.strip().splitlines()[-1]}")
-    return python
+    see_installed(python)
+    return str(python)
 
 
 def decoded(rows):

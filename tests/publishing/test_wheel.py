@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from environments import install, link_required, make_environment, pip
 from forks import Forks
 from lone_loading import PREPARATION
 from loopback_hub import LoopbackHub
@@ -49,14 +50,13 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def environment(wheel, tmp_path_factory):
-    """Return the programs of a new virtual environment that holds the wheel and what it asks for."""
-    folder = tmp_path_factory.mktemp("environment")
-    call(sys.executable, "-m", "venv", folder / "venv", folder=folder)
-    programs = folder / "venv" / "bin"
-    pip = [programs / "python", "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt"]
-    call(*pip, wheel, folder=folder)
-    yield programs
-    shutil.rmtree(folder)
+    """Return the programs of a new virtual environment that holds the wheel and what it asks for, and nothing else."""
+    python = make_environment(tmp_path_factory.mktemp("environment") / "venv")
+    assert install(python, "--no-deps", "--no-index", wheel).returncode == 0
+    link_required(python, "pixelbytes-hf")
+    checked = pip(python, "check")
+    assert checked.returncode == 0, checked.stdout
+    return python.parent
 
 
 def test_wheel_holds_every_file_of_the_packages(wheel):
