@@ -14,7 +14,7 @@ LOSSLESS: Final = "full"
 
 
 def open_corpus(name: str) -> Any:
-    """Return the splits of a corpus, a folder or a name on the Hub.
+    """Return the splits of a corpus, a folder or a name on the Hub; of a folder that `encode` wrote, token corpora.
 
     Raises:
         ValueError: If it is a folder of pictures that no corpus was made of.
@@ -24,12 +24,42 @@ def open_corpus(name: str) -> Any:
     from dataset_builder.own_folder import holds_pictures
 
     folder = Path(name)
+    if found := _code_splits(folder):
+        from ..data.corpus import TokenCorpus
+
+        return {split: TokenCorpus.load(folder / split) for split in found}
     if folder.is_dir() and holds_pictures(folder):
         raise ValueError(
             f"{name} holds pictures, and is no corpus yet: make one with "
             f"`pixelbytes build --config folder --source {quote(name)} --out {quote(f'{folder.name}-corpus')}`"
         )
     return load_dataset(name)
+
+
+def _code_splits(folder: Path) -> list[str]:
+    """Return the splits of a folder that `encode` wrote, none of another."""
+    if not (folder / "tokenizer_config.json").is_file():
+        return []
+    return sorted(path.parent.name for path in folder.glob("*/corpus.json"))
+
+
+def tokenizer_of_corpus(name: str, settings: Any = None) -> Any:
+    """Return the tokenizer of a folder that `encode` wrote, None of another corpus.
+
+    Args:
+        name: Of the corpus.
+        settings: Given for the preset's tokenizer, which a corpus of codes does not use.
+
+    Raises:
+        ValueError: If settings are given for a corpus of codes.
+    """
+    from transformers import AutoTokenizer
+
+    if not _code_splits(Path(name)):
+        return None
+    if settings:
+        raise ValueError(f"--tokenizer must not be given with a corpus of codes, which has its own, got {settings}")
+    return AutoTokenizer.from_pretrained(name)
 
 
 def count_unreadable(texts: Iterable[str | None], vocabulary: Vocabulary) -> str:

@@ -95,8 +95,9 @@ def evaluate_sequence(
         num_draws: With objectives that corrupt their input only, where it is `NUM_DRAWS` by default.
         tasks: Names, by default those of the training; with any, whole streams of them are read.
     """
+    from ..data.code_corpus import check_codecs
     from ..data.task_mixture import TaskMixture
-    from ..data.tokenize_dataset import tokenize_dataset
+    from ..data.tokenize_dataset import as_corpus
     from ..evaluation.evaluation import evaluate_baselines, evaluate_model
     from ..evaluation.evaluation_tasks import evaluate_task_baselines, evaluate_tasks
     from ..evaluation.tables import format_table
@@ -106,8 +107,9 @@ def evaluate_sequence(
     run, folder = Run.load(run_folder), Path(run_folder).resolve()
     chosen = _settings_of_objective(run.model.objective, every=every, num_draws=num_draws)
     settings = {"window_length": window_length, "batch_size": batch_size, "state": state, **chosen}
-    corpus, trained = tokenize_dataset(data[split], run.tokenizer), read_record(folder)["settings"]
-    seed, mixture = trained["seed"], trained.get("tasks")
+    corpus, record = as_corpus(data[split], run.tokenizer), read_record(folder)
+    check_codecs(corpus.codecs, record["data"]["train"].get("codecs", {}), f"the run {folder.name!r}")
+    seed, mixture = record["settings"]["seed"], record["settings"].get("tasks")
     if tasks is None and mixture:
         tasks = TaskMixture(mixture).names
     if tasks:
@@ -115,11 +117,11 @@ def evaluate_sequence(
         rows = evaluate_tasks(run.model, corpus, tasks, **settings, seed=seed)
         results = {f"run {folder.name}: {name}": row for name, row in rows.items()}
         if baselines:
-            results |= evaluate_task_baselines(tokenize_dataset(data["train"], run.tokenizer), corpus, tasks)
+            results |= evaluate_task_baselines(as_corpus(data["train"], run.tokenizer), corpus, tasks)
         return results, format_table(results)
     results = {f"run {folder.name}": evaluate_model(run.model, corpus, **settings, seed=seed)}
     if baselines:
-        results |= evaluate_baselines(tokenize_dataset(data["train"], run.tokenizer), corpus)
+        results |= evaluate_baselines(as_corpus(data["train"], run.tokenizer), corpus)
     return results, format_table(results)
 
 

@@ -15,6 +15,9 @@ def add_generate(command: argparse.ArgumentParser) -> None:
     command.add_argument("run_folder", metavar="RUN", help="run folder")
     command.add_argument("--out", required=True, help="folder for creature.gif, cry.wav and description.txt")
     own: dict[str, dict[str, Any]] = {
+        "dataset": {"help": "codecs: corpus whose first records are shown as they are and as they come back"},
+        "split": {"help": "codecs: split of --dataset (default: test)"},
+        "num-items": {"type": positive, "help": "codecs: records of --dataset (default: 8)"},
         "text": {"help": "sentence to begin from"},
         "image": {"help": "picture file to begin from"},
         "audio": {"help": "sound file to begin from"},

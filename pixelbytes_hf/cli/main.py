@@ -1,4 +1,4 @@
-"""The command line: ``pixelbytes build | train | evaluate | compare | generate | presets | quickstart | push | ...``.
+"""The command line, ``pixelbytes COMMAND``: build, train, evaluate, compare, encode, generate, push, demo and others.
 
 Parses arguments and calls the library; a bad input ends with one line that says what was wrong, and exit code 2;
 a comparison with failed runs ends with exit code 1.
@@ -21,7 +21,8 @@ from ..training.presets import PRESETS, get_preset
 from ..training.settings import OLD_NAMES
 from .build import add_build, build_corpus
 from .compress import add_compress, add_decompress, compress, decompress
-from .corpora import count_unreadable, open_corpus, tell
+from .corpora import count_unreadable, open_corpus, tell, tokenizer_of_corpus
+from .encode import add_encode, encode
 from .evaluate import add_evaluate, evaluate
 from .generate import add_generate, generate
 from .option_readers import json_list, json_object, positive
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         ("train", _add_train, _train),
         ("evaluate", add_evaluate, evaluate),
         ("compare", _add_compare, _compare),
+        ("encode", add_encode, encode),
         ("generate", add_generate, generate),
         ("presets", lambda command: None, _presets),
         ("quickstart", _add_quickstart, _quickstart),
@@ -131,8 +133,10 @@ def _train(options: argparse.Namespace) -> None:
         raise ValueError(f"--tokenizer must not be given with --start-from, got {options.tokenizer}")
     plan = plan.replace(tokenizer=options.tokenizer)
     data = open_corpus(options.dataset)
-    tokenizer = None if options.start_from else build_tokenizer(plan)
-    if tokenizer is not None and "text" in data["train"].column_names:
+    tokenizer = None if options.start_from else tokenizer_of_corpus(options.dataset, options.tokenizer)
+    if tokenizer is None and not options.start_from:
+        tokenizer = build_tokenizer(plan)
+    if tokenizer is not None and "text" in getattr(data["train"], "column_names", ()):
         tell(count_unreadable(data["train"]["text"], tokenizer.tables))
     folder = train(
         data,

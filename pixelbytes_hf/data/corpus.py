@@ -60,6 +60,9 @@ class TokenCorpus:
         first_segments: Row of `segments` where each record begins, then S, (R + 1,) int64.
         vocabulary: The tables the ids belong to.
 
+    Attributes:
+        codecs: Digests of the learned codecs that made its codes, by medium; none of a corpus without codes.
+
     Raises:
         ValueError: If the three arrays do not describe the same records.
     """
@@ -82,6 +85,7 @@ class TokenCorpus:
             raise ValueError(f"segments hold {sizes[-1]} positions, ids {len(ids)}: expected the same number")
         self.ids, self.segments, self.first_segments, self.vocabulary = ids, segments, first_segments, vocabulary
         self.offsets = sizes[first_segments]
+        self.codecs: dict[str, str] = {}
 
     @classmethod
     def from_records(cls, records: Iterable[Sequence[Segment]], vocabulary: Vocabulary) -> "TokenCorpus":
@@ -115,8 +119,10 @@ class TokenCorpus:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of vocabulary, shapes and ids, in hex: the same for equal corpora on any machine."""
+        """SHA-256 of vocabulary, codecs, shapes and ids, in hex: the same for equal corpora on any machine."""
         digest = hashlib.sha256(json.dumps(self.vocabulary.to_dict(), sort_keys=True).encode())
+        if self.codecs:
+            digest.update(json.dumps(self.codecs, sort_keys=True).encode())
         for array in (self.first_segments.astype("<i8"), self.segments.astype("<i4")):
             digest.update(array.tobytes())
         for start in range(0, len(self.ids), _PART):
@@ -152,7 +158,7 @@ class TokenCorpus:
             for name in ("ids", "segments", "first_segments"):
                 np.save(part / f"{name}.npy", getattr(self, name))
             header = {"format_version": FORMAT_VERSION, "fingerprint": self.fingerprint}
-            header |= {"vocabulary": self.vocabulary.to_dict()}
+            header |= {"vocabulary": self.vocabulary.to_dict()} | ({"codecs": self.codecs} if self.codecs else {})
             (part / "corpus.json").write_text(json.dumps(header))
             part.rename(target)
 
@@ -174,6 +180,7 @@ class TokenCorpus:
             ids, segments, first_segments = (np.load(Path(folder) / f"{name}.npy", mmap_mode="r") for name in names)
             corpus = cls(ids, np.array(segments), np.array(first_segments), Vocabulary.from_dict(header["vocabulary"]))
             corpus._check_values()
+            corpus.codecs = dict(header.get("codecs", {}))
             if found != _BEFORE_FINGERPRINTS and corpus.fingerprint != header.get("fingerprint"):
                 raise ValueError(
                     f"its ids, segments and vocabulary have the fingerprint {corpus.fingerprint}, expected that of "

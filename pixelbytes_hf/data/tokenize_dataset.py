@@ -11,6 +11,22 @@ from .corpus import TokenCorpus
 COLUMNS: Mapping[str, str] = MappingProxyType({"text": "text", "image": "pixels", "audio": "audio"})
 
 
+def as_corpus(rows: Any, tokenizer: ActionPixelBytesTokenizer, *, progress: bool = True) -> TokenCorpus:
+    """Return a corpus as it is, and rows of a `datasets.Dataset` tokenized.
+
+    Raises:
+        ValueError: If the corpus is of another vocabulary than the tokenizer.
+    """
+    if not isinstance(rows, TokenCorpus):
+        return tokenize_dataset(rows, tokenizer, progress=progress)
+    if rows.vocabulary != tokenizer.tables:
+        raise ValueError(
+            f"the corpus has a vocabulary of {rows.vocabulary.size} ids that is not the tokenizer's of "
+            f"{tokenizer.tables.size}: expected the same tables"
+        )
+    return rows
+
+
 def tokenize_dataset(
     dataset: Any, tokenizer: ActionPixelBytesTokenizer, *, columns: Mapping[str, str] = COLUMNS, progress: bool = True
 ) -> TokenCorpus:

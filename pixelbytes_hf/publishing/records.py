@@ -46,7 +46,7 @@ _KNOWN: Mapping[str, Json] = {
         "model": dict.fromkeys(["start_from", *PixelBytesConfig.__dataclass_fields__], ...),
         "tokenizer": dict.fromkeys([*_OF_FIRST, *inspect.signature(ActionPixelBytesTokenizer).parameters], ...),
         "settings": dict.fromkeys(["num_processes", *TrainingConfig.__dataclass_fields__], ...),
-        "data": {"train|validation": {"fingerprint|num_tokens": ...}},
+        "data": {"train|validation": {"fingerprint|num_tokens": ..., "codecs": {"image|audio": ...}}},
         "versions": _VERSIONS,
         "dataset": {"name|config": ..., "num_records": {"train|validation": ...}},
         "threads": ...,

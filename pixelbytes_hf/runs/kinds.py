@@ -48,6 +48,17 @@ class Kind:
         return find_object(self.verbs[name])
 
 
+_CODEC_VERBS = {
+    "evaluate": "cli.codecs:evaluate_codec_run",
+    "generate": "cli.codecs:write_reconstructions",
+    "list": "cli.codecs:describe_codec_preset",
+}
+_CODEC_REFUSALS = {
+    "compare": "codecs are compared by their `pixelbytes evaluate`",
+    "push": "a codec is pushed from Python, by `push_to_hub` of the codec",
+    "demo": "a codec draws nothing by itself; `pixelbytes generate` shows what it keeps",
+    "space": "a codec draws nothing by itself; `pixelbytes generate` shows what it keeps",
+}
 _ROWS = (
     Kind(
         name="sequence",
@@ -63,6 +74,22 @@ _ROWS = (
             "space": "demo.space:write_sequence_space",
             "list": "cli.preset_list:describe_preset",
         },
+    ),
+    Kind(
+        name="video codec",
+        model_type="pixelbytes_video_codec",
+        settings="training.codecs.settings:CodecTrainingConfig",
+        recipe="training.codecs.recipe:VideoCodecRecipe",
+        verbs=_CODEC_VERBS,
+        refusals=_CODEC_REFUSALS,
+    ),
+    Kind(
+        name="audio codec",
+        model_type="pixelbytes_audio_codec",
+        settings="training.codecs.settings:CodecTrainingConfig",
+        recipe="training.codecs.recipe:AudioCodecRecipe",
+        verbs=_CODEC_VERBS,
+        refusals=_CODEC_REFUSALS,
     ),
 )
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ROWS}

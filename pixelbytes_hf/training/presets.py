@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..runs.kinds import SEQUENCE, find_kind, find_object
+from .codecs.presets_codecs import codec_rows
 from .presets_ours import BEST, CONTROL, MINI
 from .presets_paper import paper_rows
 from .presets_small import small_rows
@@ -117,7 +118,14 @@ def _make_preset(row: Mapping[str, Any]) -> Preset:
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         name: _make_preset(row)
-        for name, row in {**paper_rows(), **small_rows(), "mini": MINI, "best": BEST, "control": CONTROL}.items()
+        for name, row in {
+            **paper_rows(),
+            **small_rows(),
+            "mini": MINI,
+            "best": BEST,
+            "control": CONTROL,
+            **codec_rows(),
+        }.items()
     }
 )
 

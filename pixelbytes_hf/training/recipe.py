@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from torch.utils.data import Dataset
 from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 
+from ..data.code_corpus import check_codecs
 from ..data.corpus import TokenCorpus
-from ..data.tokenize_dataset import tokenize_dataset
+from ..data.tokenize_dataset import as_corpus
 from ..runs.corpus_layout import save_layout
 from ..runs.files import write_pretrained
 from .builders import build_tokenizer, load_tokenizer
 from .presets import Preset
-from .resume import describe_run
+from .resume import RECORD_NAME, describe_run, read_record
 from .trainer import SettingsTrainer
 
 Corpora = Mapping[str, TokenCorpus]
@@ -46,6 +47,11 @@ class Recipe(ABC):
             tokenizer = build_tokenizer(plan) if start_from is None else load_tokenizer(start_from)
         self.tokenizer = tokenizer
 
+    @property
+    def training_arguments(self) -> dict[str, Any]:
+        """Fields of `TrainingArguments` that differ from those of `make_training_arguments`."""
+        return {}
+
     def read(self, data: Any, *, progress: bool) -> dict[str, TokenCorpus]:
         """Return the corpora ``train`` and perhaps ``validation``.
 
@@ -56,17 +62,13 @@ class Recipe(ABC):
         if "train" not in splits:
             raise ValueError(f"data must have a split 'train', got {sorted(splits)}")
         found = {name: splits[name] for name in ("train", "validation") if splits.get(name) is not None}
-        return {name: self._read_split(name, split, progress) for name, split in found.items()}
-
-    def _read_split(self, name: str, split: Any, progress: bool) -> TokenCorpus:
-        is_corpus = isinstance(split, TokenCorpus)
-        corpus = split if is_corpus else tokenize_dataset(split, self.tokenizer, progress=progress)
-        if corpus.vocabulary != self.tokenizer.tables:
-            raise ValueError(
-                f"the {name} corpus has a vocabulary of {corpus.vocabulary.size} ids that is not the "
-                f"tokenizer's of {self.tokenizer.tables.size}: expected the same tables"
-            )
-        return corpus
+        corpora = {name: as_corpus(split, self.tokenizer, progress=progress) for name, split in found.items()}
+        for name in corpora.keys() - {"train"}:
+            check_codecs(corpora[name].codecs, corpora["train"].codecs, "the split 'train'")
+        if self.start_from is not None and (Path(self.start_from) / RECORD_NAME).is_file():
+            before = read_record(self.start_from)["data"]["train"].get("codecs", {})
+            check_codecs(corpora["train"].codecs, before, f"the run {str(self.start_from)!r}")
+        return corpora
 
     @abstractmethod
     def make_model(self, corpora: Corpora) -> PreTrainedModel:

@@ -31,9 +31,14 @@ def describe_run(
         "model": dict(plan.model),
         "tokenizer": tokenizer.options,
         "settings": {**dataclasses.asdict(plan.training), "num_processes": num_processes},
-        "data": {name: {"fingerprint": c.fingerprint, "num_tokens": c.num_tokens} for name, c in corpora.items()},
+        "data": {name: _describe_corpus(corpus) for name, corpus in corpora.items()},
         "versions": describe_versions("torch", "transformers", "accelerate", "numpy"),
     }
+
+
+def _describe_corpus(corpus: TokenCorpus) -> dict[str, Any]:
+    size = {"fingerprint": corpus.fingerprint, "num_tokens": corpus.num_tokens}
+    return {**size, "codecs": corpus.codecs} if corpus.codecs else size
 
 
 def describe_dataset(data: Any, corpora: Mapping[str, TokenCorpus]) -> dict[str, Any]:

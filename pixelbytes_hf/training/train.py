@@ -79,7 +79,11 @@ def train(
     recipe: Recipe = find_object(find_kind(plan.kind).recipe)(plan, tokenizer=tokenizer, start_from=start_from)
     corpora = recipe.read(data, progress=progress)
     args = make_training_arguments(
-        settings, folder / CHECKPOINTS_NAME, has_validation="validation" in corpora, disable_tqdm=not progress
+        settings,
+        folder / CHECKPOINTS_NAME,
+        has_validation="validation" in corpora,
+        disable_tqdm=not progress,
+        **recipe.training_arguments,
     )
     set_seed(settings.seed)
     new_model = recipe.make_model(corpora)
