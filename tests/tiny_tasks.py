@@ -44,6 +44,8 @@ def corpus_of(num_records=6, seed=0, *, vocabulary=FULL, **extents):
 class HalvingCodec:
     """Stands for a learned codec: the codes of a picture are pixels of every other row and column, 5 of them."""
 
+    medium, code_medium = "image", "image_code"
+
     def encode(self, segment, vocabulary=None):
         ids = segment.ids[:, :, :-1][:, ::2, ::2].astype(int) - FULL.pixel_ids.start
         return image_code_segment(ids % 6, vocabulary or CODED)

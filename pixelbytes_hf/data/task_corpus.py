@@ -121,5 +121,6 @@ class TaskCorpus:
 
 def stream_of(posed: Posed, vocabulary: Vocabulary) -> TaskStream:
     """Return the stream of a task on a record."""
-    ids, shapes = flatten(posed.segments(vocabulary))
-    return TaskStream(ids, shapes, sum(segment.ids.size for segment in posed.prefix(vocabulary)))
+    prefix = posed.prefix(vocabulary)
+    ids, shapes = flatten([*prefix, *posed.asked])
+    return TaskStream(ids, shapes, sum(segment.ids.size for segment in prefix))

@@ -14,6 +14,7 @@ from ..tokens.grid import Segment, flatten
 from ..tokens.modalities import TRAITS
 from ..tokens.parsing import parse
 from ..tokens.record import DecodedRecord
+from ..tokens.vocabulary import Vocabulary
 from .run_folder import Run
 
 
@@ -25,6 +26,7 @@ def perform_task(
     image: Any = None,
     audio: Any = None,
     layout: LayoutLike | None = None,
+    codecs: Sequence[Any] = (),
     **options: Any,
 ) -> DecodedRecord:
     """Return what a task asks and, of other media, what it is given; frames of one picture are put together.
@@ -37,31 +39,44 @@ def perform_task(
             taken; where it gives a crop, the picture is the crop.
         audio: A sound, as of the tokenizer.
         layout: Of a whole record, by default that of a training record: what is asked is laid out as its part.
+        codecs: Learned codecs, each a `SegmentCodec`, where the run reads codes: what is given is cut, then encoded,
+            and what is asked decoded. Codes of which none is a codec's come back as codes.
         options: Settings of `generate`.
 
     Raises:
-        ValueError: If the task is unknown, or the media are not those that it is given, or not what the run reads.
+        ValueError: If the task is unknown, the media are not those that it is given, or the run reads codes and there
+            is no codec of them.
     """
     wanted, whole = find_task(task), run.layout if layout is None else as_layout(layout)
     tables = run.tokenizer.tables
     media: dict[str, Any] = {"text": text, "image": image, "audio": audio}
     found = {name: value for name, value in media.items() if value is not None}
-    given = wanted.give(run.tokenizer.encode_record(**found)[0] if found else [], tables)
-    _refuse_media(given, whole)
+    parts = wanted.give(run.tokenizer.encode_record(**found)[0] if found else [], tables)
+    given = [_encode(part, whole, codecs, tables) for part in parts]
     asked = wanted.layout(whole, given)
     tokens = _generate(run, make_prefix(wanted, given, asked.segments, tables), asked, **options)
     made = read_posed(parse(tokens, tables).segments, tables)
     joined = wanted.join(made.given, made.asked)
     shown = [each for each in made.given if each.modality not in {segment.modality for segment in joined}]
-    return run.tokenizer.decode_modalities(flatten([*shown, *joined])[0])
+    of_codes = {codec.code_medium: codec for codec in codecs}
+    made_media = [
+        of_codes[each.modality].decode(each, vocabulary=tables) if each.modality in of_codes else each
+        for each in (*shown, *joined)
+    ]
+    return run.tokenizer.decode_modalities(flatten(made_media)[0])
 
 
-def _refuse_media(given: Sequence[Segment], whole: Layout) -> None:
-    """Make sure that media are given where the run reads media, not codes; raises ValueError."""
+def _encode(part: Segment, whole: Layout, codecs: Sequence[Any], vocabulary: Vocabulary) -> Segment:
+    """Return a part as the run reads its medium: as it is, or as codes; raises ValueError if no codec makes them."""
     read = {TRAITS[segment.modality].medium: segment.modality for segment in whole.segments}
-    for segment in given:
-        if (expected := read.get(segment.modality, segment.modality)) != segment.modality:
-            raise ValueError(f"what is given must be {expected}, which the run reads, got {segment.modality}")
+    expected = read.get(part.modality, part.modality)
+    if expected == part.modality:
+        return part
+    for codec in codecs:
+        if codec.code_medium == expected:
+            encoded: Segment = codec.encode(part, vocabulary)
+            return encoded
+    raise ValueError(f"codecs must have one that makes {expected}, which the run reads, of {part.modality}, got none")
 
 
 def _generate(run: Run, prefix: Sequence[Segment], layout: Layout, **options: Any) -> Any:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from tiny_tasks import CODED, FULL, WORDS, corpus_of, text_of
+from tiny_tasks import CODED, FULL, WORDS, HalvingCodec, corpus_of, text_of
 from tiny_training import assert_same_weights, weights
 
 from pixelbytes_hf.cli.main import main
@@ -66,7 +66,7 @@ def run_in(folder, *, resume=False, vocabulary=FULL, **options):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Return the folder of a run that has learnt four records by heart."""
-    settings = {"max_steps": 120, "learning_rate": 0.01, "eval_steps": 120, "save_steps": 120}
+    settings = {"max_steps": 80, "batch_size": 8, "learning_rate": 0.01, "eval_steps": 80, "save_steps": 80}
     return run_in(tmp_path_factory.mktemp("tasks") / "run", **settings)
 
 
@@ -153,20 +153,16 @@ def test_other_objectives_and_codes_take_tasks(tmp_path, objective, mixer):
     settings = {"num_draws": 2} if objective == "masked" else {}
     [figures] = evaluate_tasks(run.model, corpus, ["text-to-image"], progress=False, **settings).values()
     assert figures["matched"]["all"]["tokens"] == 4 * 3
-    *prefix, code = perform_and_parse(run)
-    assert len(prefix) == 3 and code.shape == ("image_code", 1, 1, 3)
-
-
-def perform_and_parse(run):
-    from pixelbytes_hf.data.posed import make_prefix
-    from pixelbytes_hf.data.tasks import find_task
-    from pixelbytes_hf.runs.perform import _generate
-    from pixelbytes_hf.tokens.parsing import parse
-
-    task, given = find_task("text-to-image"), [text_of("a fire one", CODED)]
-    layout = task.layout(run.layout, given)
-    tokens = _generate(run, make_prefix(task, given, layout.segments, CODED), layout, do_sample=True, seed=0)
-    return parse(tokens, CODED).segments
+    # codes are decoded by the codec, and what is given is encoded by it
+    codec, draws = HalvingCodec(), {"do_sample": True, "seed": 0}
+    still = perform_task(run, "text-to-image", text="a fire one", codecs=[codec], **draws)
+    assert still.frames.shape == (1, 2, 4, 4) and still.text == "a fire one"
+    clip = perform_task(run, "frame-prediction", image=still.frames, codecs=[codec], **draws)
+    assert clip.frames.shape == (2, 2, 4, 4) and np.array_equal(clip.frames[:1], still.frames)
+    codes = perform_task(run, "text-to-image", text="a fire one", **draws).segments[-1]
+    assert codes.modality == "image_code" and codes.value.shape == (1, 1, 2)
+    with pytest.raises(ValueError, match="codecs must have one that makes image_code"):
+        perform_task(run, "frame-prediction", image=still.frames)
 
 
 def test_settings_that_choose_windows_otherwise_are_refused():
