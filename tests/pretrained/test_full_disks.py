@@ -7,11 +7,12 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
 from safetensors.torch import save_file
 
 from pixelbytes_hf.cli.main import main
 from pixelbytes_hf.pretrained.full_disks import FullDiskError, writing
+
+TINY = ["--model", '{"embedding_dim": 12, "mixer_config": {"hidden_size": 16, "num_hidden_layers": 1}}']
 
 
 @contextmanager
