@@ -40,6 +40,7 @@ CODECS = (
     "media/sounds",
     "tokens/checks",
     "tokens/grid",
+    "tokens/modalities",
     "tokens/palette",
     "tokens/pixel_codec",
     "tokens/vocabulary",

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixelbytes_hf.data.batches import WindowCollator, WindowSampler
-from pixelbytes_hf.data.corpus import TokenCorpus
+from pixelbytes_hf.data.corpus import FORMAT_VERSION, TokenCorpus
 from pixelbytes_hf.data.tokenize_dataset import tokenize_dataset
 from pixelbytes_hf.data.windows import WindowDataset
 from pixelbytes_hf.models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
@@ -230,7 +230,7 @@ def test_load_refuses_files_that_do_not_fit(tmp_path):
     with pytest.raises(ValueError, match="segments hold"):
         TokenCorpus.load(tmp_path / "corpus")
     header = tmp_path / "other" / "corpus.json"
-    header.write_text(header.read_text().replace('"format_version": 1', '"format_version": 7'))
+    header.write_text(header.read_text().replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 7'))
     with pytest.raises(ValueError, match="format_version 7"):
         TokenCorpus.load(tmp_path / "other")
     (tmp_path / "other" / "segments.npy").unlink()

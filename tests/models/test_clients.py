@@ -230,6 +230,7 @@ def test_the_head_can_be_found_and_replaced(encoding):
 
 # torch's own list of an LSTM's weights is made anew while it is traced
 @pytest.mark.filterwarnings("ignore:The tensor attributes .*_flat_weights")
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")  # of that release alone
 @pytest.mark.parametrize("mixer", [{}, LLAMA], ids=["lstm", "llama"])
 def test_export_and_compile_take_an_attention_mask(mixer, encoding):
     model = make_model(**mixer)
