@@ -44,6 +44,7 @@ bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/generation.py --growth
 	$(BIN)/python benchmarks/mixers.py
+	$(BIN)/python benchmarks/codecs.py
 	$(BIN)/python benchmarks/tokenization.py --source $(POKEAPI)
 	$(BIN)/python benchmarks/baselines_sprites.py --source $(POKEAPI) --draws 6
 

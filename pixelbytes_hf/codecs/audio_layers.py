@@ -37,7 +37,7 @@ class AudioEncoder(nn.Sequential):
         num_channels: C.
         widths: Channels of every stage.
         strides: Between the stages.
-        num_blocks: Residual blocks of a stage.
+        num_blocks: Residual blocks of every stage.
         num_groups: Groups of the norms.
         width: K.
     """
@@ -47,16 +47,16 @@ class AudioEncoder(nn.Sequential):
         num_channels: int,
         widths: Sequence[int],
         strides: Sequence[int],
-        num_blocks: int,
+        num_blocks: Sequence[int],
         num_groups: int,
         width: int,
     ) -> None:
         """See the class."""
         layers: list[nn.Module] = [nn.Conv1d(num_channels, widths[0], 7, padding=3)]
-        for (wide, next_wide), stride in zip(pairwise(widths), strides, strict=True):
-            layers += [ResidualBlock1d(wide, num_groups) for _ in range(num_blocks)]
+        for (wide, next_wide), stride, count in zip(pairwise(widths), strides, num_blocks[:-1], strict=True):
+            layers += [ResidualBlock1d(wide, num_groups) for _ in range(count)]
             layers.append(nn.Conv1d(wide, next_wide, stride, stride))
-        layers += [ResidualBlock1d(widths[-1], num_groups) for _ in range(num_blocks)]
+        layers += [ResidualBlock1d(widths[-1], num_groups) for _ in range(num_blocks[-1])]
         super().__init__(*layers, nn.Conv1d(widths[-1], width, 1))
 
 
@@ -68,14 +68,15 @@ class AudioDecoder(nn.Sequential):
         num_channels: int,
         widths: Sequence[int],
         strides: Sequence[int],
-        num_blocks: int,
+        num_blocks: Sequence[int],
         num_groups: int,
         width: int,
     ) -> None:
         """See the class."""
         layers: list[nn.Module] = [nn.Conv1d(width, widths[-1], 3, padding=1)]
-        layers += [ResidualBlock1d(widths[-1], num_groups) for _ in range(num_blocks)]
-        for (wide, next_wide), stride in zip(pairwise(widths[::-1]), strides[::-1], strict=True):
+        layers += [ResidualBlock1d(widths[-1], num_groups) for _ in range(num_blocks[-1])]
+        steps = zip(pairwise(widths[::-1]), strides[::-1], num_blocks[-2::-1], strict=True)
+        for (wide, next_wide), stride, count in steps:
             layers.append(nn.ConvTranspose1d(wide, next_wide, stride, stride))
-            layers += [ResidualBlock1d(next_wide, num_groups) for _ in range(num_blocks)]
+            layers += [ResidualBlock1d(next_wide, num_groups) for _ in range(count)]
         super().__init__(*layers, nn.SiLU(), nn.Conv1d(widths[0], num_channels, 7, padding=3))

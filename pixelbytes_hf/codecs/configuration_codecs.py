@@ -28,7 +28,8 @@ class PixelBytesCodecConfig(StrictConfig):
     Args:
         vocabulary: Tables of the ids that the codec reads, as of `Vocabulary.to_dict`; by default the ``full`` ones.
         widths: Channels of every stage, from the finest resolution to that of the codes.
-        num_blocks: Residual blocks of a stage.
+        num_blocks: Residual blocks of every stage, a number each; by default none at the finest resolution, where they
+            cost most, and one elsewhere.
         num_groups: Groups of the norms; it divides every width.
         quantiser: Name of one of `QUANTISERS`.
         quantiser_settings: Settings of that quantiser; those not given are its defaults.
@@ -44,7 +45,7 @@ class PixelBytesCodecConfig(StrictConfig):
     vocabulary: Any = None
     widths: Any = None
     strides: Any = None
-    num_blocks: int = 1
+    num_blocks: Any = None
     num_groups: int = 8
     quantiser: str = "lfq"
     quantiser_settings: Any = None
@@ -108,7 +109,6 @@ class PixelBytesCodecConfig(StrictConfig):
         self.quantiser_settings = kind.complete(self.quantiser_settings or {})
 
     def _check_stages(self) -> None:
-        check_size("num_blocks", self.num_blocks, 0)
         check_size("num_groups", self.num_groups, 1)
         if not isinstance(self.widths, list | tuple) or not isinstance(self.strides, list | tuple):
             raise ValueError(f"widths and strides must be lists, got {self.widths!r} and {self.strides!r}")
@@ -118,6 +118,13 @@ class PixelBytesCodecConfig(StrictConfig):
                 f"widths must be one more than strides, which lie between them, got {len(self.widths)} and "
                 f"{len(self.strides)}"
             )
+        if self.num_blocks is None:
+            self.num_blocks = [0] + [1] * len(self.strides)
+        if not isinstance(self.num_blocks, list | tuple) or len(self.num_blocks) != len(self.widths):
+            raise ValueError(f"num_blocks must be a list of {len(self.widths)}, one a stage, got {self.num_blocks!r}")
+        self.num_blocks = list(self.num_blocks)
+        for count in self.num_blocks:
+            check_size("num_blocks", count, 0)
         for width in self.widths:
             check_size("widths", width, 1)
             if width % self.num_groups:

@@ -2,8 +2,8 @@
 
 Levels become the amplitudes they stand for, strided convolutions make a vector of every frame of samples, and each of
 Q codes refines what those before it say. The decoder gives an amplitude per sample; with a learnt spread per channel
-that is a distribution over the levels (a normal one, over the bins of the levels), whose cross entropy is the loss, so
-that a sound too has a lossless code in two parts.
+that is a distribution over the levels (a logistic one, as in PixelCNN++), whose cross entropy is the loss, so that a
+sound too has a lossless code in two parts.
 
 Group norms look at a whole sound, and convolutions to both sides: sounds are encoded whole.
 
@@ -26,7 +26,7 @@ from .configuration_codecs import PixelBytesAudioCodecConfig
 from .segment_codec import evaluating
 
 LEAST_SPREAD = 1e-4  # of an amplitude in [-1, 1]
-FIRST_SPREAD = 0.3
+FIRST_SPREAD = 0.1
 
 
 class PixelBytesAudioCodec(PixelBytesCodec):
@@ -53,10 +53,9 @@ class PixelBytesAudioCodec(PixelBytesCodec):
         layers = config.widths, config.strides, config.num_blocks, config.num_groups, self.quantiser.width
         self.encoder = AudioEncoder(config.num_channels, *layers)
         self.decoder = AudioDecoder(config.num_channels, *layers)
-        # softplus(spread) is the deviation of amplitudes around what the decoder says
+        # softplus(spread) is the scale of the distribution of amplitudes around what the decoder says
         self.spread = nn.Parameter(torch.empty(config.num_channels))
         self.amplitudes = np.array(config.tables.levels, np.float32)
-        self.log_bins = np.log(_bin_widths(self.amplitudes))
         self.post_init()
 
     @can_return_tuple
@@ -118,8 +117,7 @@ class PixelBytesAudioCodec(PixelBytesCodec):
     def decode_batch(self, codes: Tensor, length: int | None = None) -> Tensor:
         """Return the nearest levels (B, N, C) int64 of codes; arguments and errors as of `amplitudes_of_batch`."""
         amplitudes = self.amplitudes_of_batch(codes, length)
-        middles = torch.from_numpy((self.amplitudes[1:] + self.amplitudes[:-1]) / 2).to(amplitudes.device)
-        return torch.bucketize(amplitudes.float().contiguous(), middles)
+        return torch.bucketize(amplitudes.float().contiguous(), self._boundaries(amplitudes.device))
 
     def log_probs_of_batch(self, levels: Tensor, codes: Tensor) -> Tensor:
         """Return the log-probability of every level given codes, in nats, (B, N, C) float32.
@@ -171,10 +169,19 @@ class PixelBytesAudioCodec(PixelBytesCodec):
         return self.decoder(vectors.movedim(-1, 1)).movedim(1, -1)[:, :length]
 
     def _logits(self, amplitudes: Tensor) -> Tensor:
-        """Return the logits (B, N, C, A) of levels around amplitudes: a normal density times the width of the bin."""
+        """Return the log-probabilities (B, N, C, A) of levels around amplitudes: the mass between their boundaries.
+
+        The outermost levels reach to infinity: of a distribution cut off at the ends an amplitude far beyond them
+        would cost nothing, and training would put it there.
+        """
         spread = F.softplus(self.spread.float()) + LEAST_SPREAD
-        distance = (self._table(amplitudes.device) - amplitudes.float()[..., None]) / spread[:, None]
-        return torch.from_numpy(self.log_bins).to(amplitudes.device) - distance.square() / 2
+        places = (self._boundaries(amplitudes.device) - amplitudes.float()[..., None]) / spread[:, None]
+        below, above = F.logsigmoid(places), F.logsigmoid(-places)  # log mass below and above each boundary
+        between = below[..., 1:] + above[..., :-1] + torch.log1p(-torch.exp(places[..., :-1] - places[..., 1:]))
+        return torch.cat([below[..., :1], between, above[..., -1:]], dim=-1)
+
+    def _boundaries(self, device: torch.device) -> Tensor:
+        return torch.from_numpy((self.amplitudes[1:] + self.amplitudes[:-1]) / 2).to(device)
 
     def _table(self, device: torch.device) -> Tensor:
         return torch.from_numpy(self.amplitudes).to(device)
@@ -183,12 +190,6 @@ class PixelBytesAudioCodec(PixelBytesCodec):
         super()._init_weights(module)
         if module is self:
             nn.init.constant_(self.spread, float(np.log(np.expm1(FIRST_SPREAD))))
-
-
-def _bin_widths(amplitudes: np.ndarray) -> np.ndarray:
-    """Return how much of the axis is nearest to each amplitude; the outermost reach as far out as in."""
-    gaps = np.diff(amplitudes)
-    return (np.concatenate([gaps[:1], gaps]) + np.concatenate([gaps, gaps[-1:]])) / 2
 
 
 if not is_copy(__name__):

@@ -20,20 +20,25 @@ class VideoEncoder(nn.Sequential):
     Args:
         widths: Channels of every stage.
         strides: Between the stages.
-        num_blocks: Residual blocks of a stage.
+        num_blocks: Residual blocks of every stage.
         num_groups: Groups of the norms.
         width: K.
     """
 
     def __init__(
-        self, widths: Sequence[int], strides: Sequence[Sequence[int]], num_blocks: int, num_groups: int, width: int
+        self,
+        widths: Sequence[int],
+        strides: Sequence[Sequence[int]],
+        num_blocks: Sequence[int],
+        num_groups: int,
+        width: int,
     ) -> None:
         """See the class."""
         layers: list[nn.Module] = [CausalConv3d(widths[0], widths[0], KERNEL)]
-        for (wide, next_wide), stride in zip(pairwise(widths), strides, strict=True):
-            layers += [ResidualBlock(wide, num_groups) for _ in range(num_blocks)]
+        for (wide, next_wide), stride, count in zip(pairwise(widths), strides, num_blocks[:-1], strict=True):
+            layers += [ResidualBlock(wide, num_groups) for _ in range(count)]
             layers.append(Downsampling(wide, next_wide, tuple(stride)))
-        layers += [ResidualBlock(widths[-1], num_groups) for _ in range(num_blocks)]
+        layers += [ResidualBlock(widths[-1], num_groups) for _ in range(num_blocks[-1])]
         super().__init__(*layers, OutputLayer(widths[-1], width, num_groups))
 
 
@@ -44,17 +49,18 @@ class VideoDecoder(nn.Sequential):
         self,
         widths: Sequence[int],
         strides: Sequence[Sequence[int]],
-        num_blocks: int,
+        num_blocks: Sequence[int],
         num_groups: int,
         width: int,
         num_pixels: int,
     ) -> None:
         """See the class."""
         layers: list[nn.Module] = [CausalConv3d(width, widths[-1], KERNEL)]
-        layers += [ResidualBlock(widths[-1], num_groups) for _ in range(num_blocks)]
-        for (wide, next_wide), stride in zip(pairwise(widths[::-1]), strides[::-1], strict=True):
+        layers += [ResidualBlock(widths[-1], num_groups) for _ in range(num_blocks[-1])]
+        steps = zip(pairwise(widths[::-1]), strides[::-1], num_blocks[-2::-1], strict=True)
+        for (wide, next_wide), stride, count in steps:
             layers.append(Upsampling(wide, next_wide, tuple(stride)))
-            layers += [ResidualBlock(next_wide, num_groups) for _ in range(num_blocks)]
+            layers += [ResidualBlock(next_wide, num_groups) for _ in range(count)]
         super().__init__(*layers, OutputLayer(widths[0], num_pixels, num_groups))
 
 

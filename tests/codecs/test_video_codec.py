@@ -170,6 +170,8 @@ def test_weights_of_another_configuration_are_refused(paper, tmp_path):
         ({"quantiser": "none"}, "quantiser must be one of"),
         ({"quantiser_settings": [9]}, "quantiser_settings"),
         ({"widths": [8, 8]}, "one more than strides"),
+        ({"num_blocks": [1, 1]}, "num_blocks must be a list of 3"),
+        ({"num_blocks": [1, 1, -1]}, "num_blocks"),
         ({"widths": [8, 8, 9]}, "multiples of num_groups"),
         ({"strides": [[1, 2], [2, 2, 2]]}, "triples"),
         ({"strides": [[1, 2, 2], [0, 2, 2]]}, "strides"),

@@ -1,0 +1,57 @@
+"""What training a codec reaches on procedural media; thresholds, with what was measured beside them."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from codec_media import clip_pixels, cry_levels
+
+from pixelbytes_hf import (
+    PixelBytesAudioCodec,
+    PixelBytesAudioCodecConfig,
+    PixelBytesVideoCodec,
+    PixelBytesVideoCodecConfig,
+)
+from pixelbytes_hf.codecs.quantisers.quantiser import measure_usage
+
+# 5x24x24 pixels to 3x6x6 codes
+CLIPS = {"widths": [16, 32, 64], "strides": [[1, 2, 2], [2, 2, 2]]}
+
+
+def train(codec, batches, learning_rate):
+    codec.train()
+    optimiser = torch.optim.Adam(codec.parameters(), lr=learning_rate)
+    for batch in batches:
+        optimiser.zero_grad()
+        codec(batch).loss.backward()
+        optimiser.step()
+    return codec.eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantiser", ["lfq", "bsq", "fsq"])
+def test_eight_clips_are_learnt_with_many_codes(paper, quantiser):
+    torch.manual_seed(0)
+    clips = clip_pixels(8, paper)
+    config = PixelBytesVideoCodecConfig(vocabulary=paper, quantiser=quantiser, **CLIPS)
+    codec = train(PixelBytesVideoCodec(config), [clips] * 300, 2e-3)
+    codes = codec.encode_batch(clips)
+    right = codec.decode_batch(codes) == clips
+    used = measure_usage(codes, codec.config.code_sizes[0]).used
+    foreground = right[clips != config.background].float().mean()
+    print(f"{quantiser}: accuracy {right.float().mean():.4f}, foreground {foreground:.4f}, {used} codes")
+    assert codes.numel() == 864 and right.float().mean() >= 0.98 and used >= 200
+    # what one code for everything would reach
+    assert (clips == config.background).float().mean() < 0.7 and foreground >= 0.95
+
+
+@pytest.mark.slow
+def test_every_level_of_a_sound_adds_to_the_ratio_of_signal_to_noise(paper):
+    torch.manual_seed(0)
+    cries = cry_levels(256, paper)
+    config = PixelBytesAudioCodecConfig(vocabulary=paper, quantiser_settings={"codebook_size": 16})
+    batches = [cries[torch.randint(0, 192, (32,))] for _ in range(600)]
+    codec = train(PixelBytesAudioCodec(config), batches, 3e-3)
+    ratios = codec.snr_by_level(cries[192:])
+    print("dB by level", [round(ratio, 2) for ratio in ratios])
+    assert all(later > earlier for earlier, later in pairwise(ratios)) and ratios[3] >= 12
