@@ -45,6 +45,10 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
         "metavar": "TASK",
         "help": "score what these tasks ask, given what they give (default: those that the run was trained on)",
     }
+    own["codec"] = {
+        "metavar": "CODEC",
+        "help": "tasks on codes that cut pictures as pixels: run folder of the codec (default: that of the training)",
+    }
     for name, settings in own.items():
         command.add_argument(f"--{name}", default=argparse.SUPPRESS, **settings)
 
@@ -80,6 +84,7 @@ def evaluate_sequence(
     every: int | None = None,
     num_draws: int | None = None,
     tasks: Sequence[str] | None = None,
+    codec: str | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Return bits per new token of a sequence model and of the baselines, by row, and their table.
 
@@ -94,6 +99,7 @@ def evaluate_sequence(
         every: With the objective ``last`` only, where it is `EVERY` by default.
         num_draws: With objectives that corrupt their input only, where it is `NUM_DRAWS` by default.
         tasks: Names, by default those of the training; with any, whole streams of them are read.
+        codec: Run folder of the codec that made the corpus, by default that of the training.
     """
     from ..data.code_corpus import check_codecs
     from ..data.task_mixture import TaskMixture
@@ -101,6 +107,7 @@ def evaluate_sequence(
     from ..evaluation.evaluation import evaluate_baselines, evaluate_model
     from ..evaluation.evaluation_tasks import evaluate_task_baselines, evaluate_tasks
     from ..evaluation.tables import format_table
+    from ..runs.codec_run import load_codec
     from ..runs.run_folder import Run
     from ..training.resume import read_record
 
@@ -114,11 +121,16 @@ def evaluate_sequence(
         tasks = TaskMixture(mixture).names
     if tasks:
         del settings["window_length"], settings["state"]
-        rows = evaluate_tasks(run.model, corpus, tasks, **settings, seed=seed)
+        chosen_codec = record["settings"].get("codec") if codec is None else codec
+        made = None if chosen_codec is None else load_codec(chosen_codec, "image", corpus.codecs)
+        rows = evaluate_tasks(run.model, corpus, tasks, codec=made, **settings, seed=seed)
         results = {f"run {folder.name}: {name}": row for name, row in rows.items()}
         if baselines:
-            results |= evaluate_task_baselines(as_corpus(data["train"], run.tokenizer), corpus, tasks)
+            train_corpus = as_corpus(data["train"], run.tokenizer)
+            results |= evaluate_task_baselines(train_corpus, corpus, tasks, codec=made)
         return results, format_table(results)
+    if codec is not None:
+        raise ValueError(f"--codec must not be given without tasks, got {codec}")
     results = {f"run {folder.name}": evaluate_model(run.model, corpus, **settings, seed=seed)}
     if baselines:
         results |= evaluate_baselines(as_corpus(data["train"], run.tokenizer), corpus)

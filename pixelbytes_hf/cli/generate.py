@@ -1,10 +1,12 @@
 """The command that makes media: ``pixelbytes generate``."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..runs.kinds import kind_of_run
+from ..tokens.modalities import TRAITS
 from .corpora import count_unreadable, tell
 from .option_readers import json_object, positive
 from .verbs import own_options
@@ -26,6 +28,8 @@ def add_generate(command: argparse.ArgumentParser) -> None:
             "help": "what is given and what is asked, of a run that was trained on tasks: "
             "text-to-video, frame-prediction, ...; what it gives comes from --text, --image or --audio",
         },
+        "codec": {"metavar": "CODEC", "help": "tasks of a run on codes: run folder of the codec of pictures"},
+        "audio-codec": {"metavar": "CODEC", "help": "likewise, of the codec of sounds"},
         "layout": {
             "type": _read_layout,
             "help": "comma-separated text, image, audio, or a layout as JSON; default: the rest",
@@ -60,6 +64,8 @@ def generate_record(
     image: str | None = None,
     audio: str | None = None,
     task: str | None = None,
+    codec: str | None = None,
+    audio_codec: str | None = None,
     layout: Any = None,
     keep: int | None = None,
     seed: int = 0,
@@ -77,6 +83,8 @@ def generate_record(
         image: Picture file to begin from.
         audio: Sound file to begin from.
         task: Name of a task, with what it is given.
+        codec: Of a task, where the run reads codes: run folder of the codec that made those of pictures.
+        audio_codec: Likewise of sounds.
         layout: What to make; by default the rest of a record.
         keep: Tokens of the prompt to use.
         seed: Of the draws.
@@ -95,8 +103,11 @@ def generate_record(
     if task is not None:
         if keep is not None:
             raise ValueError(f"--keep must not be given with --task, whose media are whole, got {keep}")
-        record = perform_task(run, task, text=text, image=image, audio=audio, layout=layout, **settings)
-        return write_media(record, out)
+        codecs = _load_codecs(run_folder, run.layout, {"image": codec, "audio": audio_codec}, task)
+        media = {"text": text, "image": image, "audio": audio}
+        return write_media(perform_task(run, task, **media, layout=layout, codecs=codecs, **settings), out)
+    if codec is not None or audio_codec is not None:
+        raise ValueError(f"--codec and --audio-codec must be given with --task, got {codec or audio_codec}")
     prompts = _read_prompts(run, text, image, audio)
     if not prompts:
         raise ValueError("nothing to begin from: expected --text, --image or --audio")
@@ -106,6 +117,28 @@ def generate_record(
         layout = run.layout_after(list(prompts))
     [record] = run.create(**prompts, layout=layout, keep=keep, **settings)
     return write_media(record, out)
+
+
+def _load_codecs(run_folder: str | Path, layout: Any, folders: Mapping[str, str | None], task: str) -> list[Any]:
+    """Return the codecs that were given, by medium, of those that the task needs with a run on codes.
+
+    Raises:
+        ValueError: If one lacks, or another than that of the training is given.
+    """
+    from ..data.tasks import find_task
+    from ..runs.codec_run import load_codec
+    from ..training.resume import read_record
+
+    wanted = find_task(task)
+    media = {part.medium for part in (*wanted.given, *wanted.asked)}
+    read = {TRAITS[segment.modality].medium: segment.modality for segment in layout.segments}
+    options = {"image": "--codec", "audio": "--audio-codec"}
+    for medium in media & options.keys():
+        if read.get(medium, medium) != medium and folders[medium] is None:
+            raise ValueError(f"{options[medium]} must be given, as the run reads codes of {medium}")
+    given = {medium: folder for medium, folder in folders.items() if folder is not None}
+    made_by = read_record(run_folder)["data"]["train"].get("codecs", {}) if given else {}
+    return [load_codec(folder, medium, made_by) for medium, folder in given.items()]
 
 
 def _read_prompts(run: Any, text: str | None, image: str | None, audio: str | None) -> dict[str, list[Any]]:

@@ -47,7 +47,12 @@ def evaluate_tasks(
 
 
 def evaluate_task_baselines(
-    train_corpus: TokenCorpus, test_corpus: TokenCorpus, tasks: Iterable[str], *, progress: bool = True
+    train_corpus: TokenCorpus,
+    test_corpus: TokenCorpus,
+    tasks: Iterable[str],
+    *,
+    codec: PictureCodec | None = None,
+    progress: bool = True,
 ) -> dict[str, Result]:
     """Return the figures of predictors without a network on what is asked; they see no header but in contexts.
 
@@ -55,8 +60,9 @@ def evaluate_task_baselines(
         train_corpus: To count.
         test_corpus: To score.
         tasks: Names.
+        codec: As of `TaskCorpus`.
         progress: Whether to show a progress bar.
     """
     names = tuple(dict.fromkeys(tasks))
-    train, test = (TaskCorpus(corpus, names) for corpus in (train_corpus, test_corpus))
+    train, test = (TaskCorpus(corpus, names, codec=codec) for corpus in (train_corpus, test_corpus))
     return evaluate_baselines(train, test, progress=progress)

@@ -1,5 +1,6 @@
 """Run folders of learned codecs: a codec with the tokenizer of the media that it reads."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,3 +56,24 @@ class CodecRun:
         if tokenizer.tables != codec.tables:
             raise ValueError(f"the codec and the tokenizer in {str(folder)!r} have different vocabularies")
         return cls(codec, tokenizer)
+
+
+def load_codec(folder: str | Path, medium: str, made_by: Mapping[str, str]) -> Any:
+    """Return the codec that made codes.
+
+    Args:
+        folder: Of its run.
+        medium: Which it must read.
+        made_by: Digests of the codecs that made a corpus, by medium: `TokenCorpus.codecs`.
+
+    Raises:
+        FileNotFoundError: If the folder has no checkpoint.
+        ValueError: If it is no codec of that medium, or another made the codes.
+    """
+    codec = CodecRun.load(folder).codec
+    if codec.medium != medium:
+        raise ValueError(f"{str(folder)!r} must be a codec of {medium}, got one of {codec.medium}")
+    if codec.digest != (expected := made_by.get(medium)):
+        wanted = "of media, which has no codes" if expected is None else f"of the codec {expected[:12]}"
+        raise ValueError(f"{str(folder)!r} must be the codec that made the corpus, {wanted}, got {codec.digest[:12]}")
+    return codec

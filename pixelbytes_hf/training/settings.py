@@ -125,6 +125,7 @@ class TrainingConfig(OptimisationConfig):
         prefix_length: Tokens of such a visit.
         tasks: Weights of tasks by name, in place of whole records: every record is visited once in an epoch, with a
             task drawn by weight, and what is asked alone counts. Or such weights by the epoch from which they hold.
+        codec: Run folder of the codec that made a corpus of codes, for tasks that cut pictures as pixels, or None.
         initialisation: torch's own, or ``ordered``; see `initialise_ordered`.
         memory_horizon: Positions that an ``ordered`` LSTM remembers from the start; see `initialise_ordered`.
     """
@@ -138,6 +139,7 @@ class TrainingConfig(OptimisationConfig):
     prefix_windows: int = 0
     prefix_length: int = 256
     tasks: Mapping[str, Any] = field(default_factory=dict)
+    codec: str | None = None
     initialisation: Initialisation = "default"
     memory_horizon: int | None = None
 

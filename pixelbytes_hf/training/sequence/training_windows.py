@@ -11,6 +11,7 @@ from ...data.task_windows import TaskWindows
 from ...data.windows import WindowDataset
 from ...models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from ...objectives.objective import Objective
+from ...runs.codec_run import load_codec
 from ...tokens.six_cells import CONTEXT_SIZE
 from ..settings import TrainingConfig
 
@@ -38,6 +39,8 @@ def make_windows(
     """
     if settings.tasks:
         return make_task_windows(corpus, settings, objective, config)
+    if settings.codec is not None:
+        raise ValueError(f"codec must be None without tasks, got {settings.codec!r}")
     sizes = {"window_length": settings.window_length, "context_size": getattr(config, "context_size", CONTEXT_SIZE)}
     draws = {"seed": settings.seed, "jitter": settings.jitter}
     if objective.windows == "last token":
@@ -83,7 +86,8 @@ def make_task_windows(
     if settings.jitter:
         raise ValueError("jitter must be False with tasks, whose windows are whole streams, got True")
     mixture = TaskMixture(settings.tasks)
-    streams = TaskCorpus(corpus, mixture.names, max_length=settings.window_length)
+    codec = None if settings.codec is None else load_codec(settings.codec, "image", corpus.codecs)
+    streams = TaskCorpus(corpus, mixture.names, codec=codec, max_length=settings.window_length)
     windows = TaskWindows(
         streams,
         mixture,
