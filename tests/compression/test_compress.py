@@ -29,9 +29,9 @@ from pixelbytes_hf.media.media_limits import MediaLimits
 DIGESTS = {
     "still": 0xEE27EAF0,
     "animation": 0xB49D948E,
-    "many colours": 0xDC8E5123,
-    "moving values": 0x6327FA14,
-    "sound": 0xC338F22A,
+    "many colours": 0xD35E2970,
+    "moving values": 0x8970DB24,
+    "sound": 0x1B9A451C,
     "text": 0x3ABEE848,
 }
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .compiled import as_table, compiled, zeros
 from .network import Network, make_network, mix_hash
-from .residuals import NUM_CHOICES, code_residual, fold, num_digits
+from .residuals import NUM_CHOICES, PRIOR, code_residual, fold, num_digits
 
 NUM_CONTEXTS = 6
 MOST_BITS_OF_VALUE = 34
@@ -51,7 +51,7 @@ def make_channel_model(values: NDArray[np.int32], depth: int) -> ChannelModel:
         as_table(np.array([width, height, channels, depth], np.int64)),
         zeros(2 * width * channels, np.int64),
         zeros(NUM_CONTEXTS, np.int64),
-        make_network(NUM_CONTEXTS, slot_bits, (16 * channels, NUM_CHOICES)),
+        make_network(NUM_CONTEXTS, slot_bits, (16 * channels, NUM_CHOICES), prior=PRIOR),
     )
 
 

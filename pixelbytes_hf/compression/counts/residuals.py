@@ -8,6 +8,8 @@ from .network import Network, mix_hash, predict, update
 
 LARGEST = 40  # bits of a residual, its sign included
 MOST_BITS = 2 * LARGEST
+# of one digit more, from three fewer than expected on to five more; of digits
+PRIOR = (0.97, 0.96, 0.94, 0.85, 0.6, 0.3, 0.15, 0.1, 0.1, 0.5)
 NUM_CHOICES = LARGEST + 1  # of the second group of weights
 _DIGITS, _LOW_DIGITS = 64, 128  # kinds of states, beside the sizes from 0 on
 _HIGH = 3  # digits that have the ones above as context

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from .compiled import as_table, compiled, zeros
 from .network import Network, make_network, mix_hash
-from .residuals import NUM_CHOICES, code_residual, fold, num_digits
+from .residuals import NUM_CHOICES, PRIOR, code_residual, fold, num_digits
 
 OWN, OTHER, LAST = 24, 8, 16  # inputs of the first filter from this channel and the one before; of the second filter
 TAPS = OWN + OTHER + LAST
 NUM_CONTEXTS = 6
 MOST_BITS_OF_SAMPLE = 80
 SLOT_BITS = 16
+QUICKEST, SLOWEST = 1, 5  # steps of filters are 2^-1 to 2^-5 of what would mend the error at once
 UNIT = 20  # weights are of 2^-20
 CHANNELS, SHIFT, LOW, HIGH = 0, 1, 2, 3
 
@@ -66,7 +67,7 @@ def make_sample_model(samples: NDArray[np.int64], low: int, high: int) -> Sample
         zeros(channels * LAST, np.int64),
         zeros(channels * 4, np.int64),
         zeros(NUM_CONTEXTS, np.int64),
-        make_network(NUM_CONTEXTS, SLOT_BITS, (16 * 2, NUM_CHOICES)),
+        make_network(NUM_CONTEXTS, SLOT_BITS, (16 * 2, NUM_CHOICES), prior=PRIOR),
     )
 
 
@@ -135,8 +136,10 @@ def _code_sample(model: SampleModel, coder: Any, at: int) -> bool:
     levels[mine] += size - (levels[mine] >> 3)
     levels[mine + 1] += size - (levels[mine + 1] >> 6)
     levels[mine + 3], levels[mine + 2] = levels[mine + 2], num_digits(fold(missing))
-    _learn(model, channel, 0, OWN + OTHER, value - guess, 7)
-    _learn(model, channel, OWN + OTHER, TAPS, missing, 6)
+    # quickly at first, so that short sounds are learnt too
+    slowness = min(QUICKEST + num_digits(at // sizes[CHANNELS] >> 8), SLOWEST)
+    _learn(model, channel, 0, OWN + OTHER, value - guess, slowness)
+    _learn(model, channel, OWN + OTHER, TAPS, missing, slowness + 1)
     for i in range(LAST - 1, 0, -1):
         model.missed[channel * LAST + i] = model.missed[channel * LAST + i - 1]
     model.missed[channel * LAST] = value - guess
