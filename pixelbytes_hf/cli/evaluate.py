@@ -78,9 +78,9 @@ def evaluate_sequence(
     *,
     split: str,
     baselines: bool,
-    window_length: int = WINDOW_LENGTH,
+    window_length: int | None = None,
     batch_size: int = BATCH_SIZE,
-    state: Any = "carried",
+    state: Any = None,
     every: int | None = None,
     num_draws: int | None = None,
     tasks: Sequence[str] | None = None,
@@ -93,7 +93,7 @@ def evaluate_sequence(
         data: Rows by split.
         split: To score.
         baselines: Whether to score models without a network too, which count the split ``train``.
-        window_length: As of `evaluate_model`, as the other options.
+        window_length: As of `evaluate_model`, as the other options; without tasks `WINDOW_LENGTH` by default.
         batch_size: See there.
         state: See there.
         every: With the objective ``last`` only, where it is `EVERY` by default.
@@ -113,14 +113,16 @@ def evaluate_sequence(
 
     run, folder = Run.load(run_folder), Path(run_folder).resolve()
     chosen = _settings_of_objective(run.model.objective, every=every, num_draws=num_draws)
-    settings = {"window_length": window_length, "batch_size": batch_size, "state": state, **chosen}
+    settings = {"batch_size": batch_size, **chosen}
     corpus, record = as_corpus(data[split], run.tokenizer), read_record(folder)
     check_codecs(corpus.codecs, record["data"]["train"].get("codecs", {}), f"the run {folder.name!r}")
     seed, mixture = record["settings"]["seed"], record["settings"].get("tasks")
     if tasks is None and mixture:
         tasks = TaskMixture(mixture).names
     if tasks:
-        del settings["window_length"], settings["state"]
+        if window_length is not None or state is not None:
+            given = window_length if state is None else state
+            raise ValueError(f"--window-length and --state must not be given with tasks, read as a whole, got {given}")
         chosen_codec = record["settings"].get("codec") if codec is None else codec
         made = None if chosen_codec is None else load_codec(chosen_codec, "image", corpus.codecs)
         rows = evaluate_tasks(run.model, corpus, tasks, codec=made, **settings, seed=seed)
@@ -131,6 +133,8 @@ def evaluate_sequence(
         return results, format_table(results)
     if codec is not None:
         raise ValueError(f"--codec must not be given without tasks, got {codec}")
+    settings["window_length"] = WINDOW_LENGTH if window_length is None else window_length
+    settings["state"] = "carried" if state is None else state
     results = {f"run {folder.name}": evaluate_model(run.model, corpus, **settings, seed=seed)}
     if baselines:
         results |= evaluate_baselines(as_corpus(data["train"], run.tokenizer), corpus)

@@ -35,14 +35,14 @@ def evaluate_tasks(
         ValueError: If a task is unknown or fits no record, or the objective reads a window for every token.
     """
     names = tuple(dict.fromkeys(tasks))
+    results: dict[str, Result] = {}
     groups = {ALL_TASKS: names} | ({name: (name,) for name in names} if len(names) > 1 else {})
-    results = {}
     for name, group in groups.items():
         streams = TaskCorpus(corpus, group, codec=codec)
         longest = int(streams.lengths.max())
-        results[name if len(names) > 1 else names[0]] = evaluate_model(
-            model, streams, window_length=longest, state="zero", **settings
-        )
+        result = evaluate_model(model, streams, window_length=longest, state="zero", **settings)
+        result["settings"]["tasks"] = list(group)
+        results[name if len(names) > 1 else names[0]] = result
     return results
 
 

@@ -4,7 +4,7 @@ Figures are read from the JSON of `pixelbytes evaluate`, `quickstart`, `compare`
 here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +61,20 @@ def _select_results(content: Mapping[str, Any]) -> tuple[Json, Json, list[Json]]
         content = {"model": content}
     results = select(content, {".*": RESULT})
     models = [result for result in results.values() if "settings" in result]
+    if len(models) > 1 and (whole := _over_all_tasks(models)) is not None:
+        models = [whole]
     if len(models) != 1:
         raise ValueError(f"evaluation must hold the figures of one model, got {len(models)} among {sorted(results)}")
     # files from before the key are of objectives with an exact likelihood
     result = {"likelihood": "exact", **{name: value for name, value in models[0].items() if name not in _NOT_SHOWN}}
     return result, {name: {"matched": results[name]["matched"]} for name in REFERENCES if name in results}, tables
+
+
+def _over_all_tasks(models: Sequence[Json]) -> Json | None:
+    """Return the result of an evaluation by tasks that is over all of them, or None."""
+    tasks = [{*result["settings"].get("tasks", ())} for result in models]
+    everything = set().union(*tasks)
+    return next((models[n] for n, own in enumerate(tasks) if everything and own == everything), None)
 
 
 def _agreement_table(agreement: Json) -> Json:

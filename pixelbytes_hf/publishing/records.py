@@ -25,7 +25,7 @@ _KIND = "|".join(TABLE_KINDS)
 _VERSIONS = {"pixelbytes_hf|torch|transformers|accelerate|numpy": ...}
 _SCORES = {"bits|accuracy|tokens|loss|targets|count": ...}
 _POINT = {
-    "step|epoch|loss|grad_norm|learning_rate|seconds|num_input_tokens_seen": ...,
+    "step|epoch|loss|grad_norm|learning_rate|seconds|num_input_tokens_seen|padding": ...,
     f"(hidden_)?(bits|accuracy|count)(_({_KIND}))?": ...,
 }
 # keys, as regular expressions, and what is known below them: mappings, lists of them, or ... for a value
@@ -35,7 +35,7 @@ RESULT: Json = {
     "paper|hidden|records": _SCORES,
     "settings": {
         "objective|parameters|state|window_length|batch_size|drop_partial_windows": ...,
-        "reads_targets|num_draws|every|every_seed": ...,
+        "reads_targets|num_draws|every|every_seed|tasks": ...,
     },
     "versions": _VERSIONS,
     "corpus": {"fingerprint|num_records": ...},
@@ -72,6 +72,8 @@ def read_records(run_folder: str | Path) -> dict[str, Json]:
     contents = {name: read_object(plain_file(folder, name)) for name in known} | {RECORD_NAME: read_record(folder)}
     read_object(folder / HISTORY_NAME, {"train": list, "validation": list})
     records = {name: select(contents[name], inner) for name, inner in known.items()}
+    if codec := records[RECORD_NAME]["settings"].get("codec"):
+        records[RECORD_NAME]["settings"]["codec"] = shown_start(codec)
     if start := records[RECORD_NAME]["model"].get("start_from"):
         records[RECORD_NAME]["model"]["start_from"] = shown_start(start)
     return records

@@ -65,7 +65,9 @@ def training_command(record: Mapping[str, Any], *, dataset: str, output_dir: str
 def evaluation_command(settings: Mapping[str, Any], *, split: str, dataset: str, run_folder: str) -> str:
     """Return the command that evaluates a run as a result's ``settings`` say."""
     words = [f"pixelbytes evaluate {shlex.quote(run_folder)}", _option("dataset", dataset), _option("split", split)]
-    names = ("window_length", "batch_size", "state", "every", "num_draws")
+    names = ["window_length", "batch_size", "state", "every", "num_draws"]
+    if "tasks" in settings:  # whole streams are read, from a fresh state
+        words, names = [*words, f"--tasks {shlex.join(settings['tasks'])}"], ["batch_size", "num_draws"]
     return " ".join([*words, *(_option(name, settings[name]) for name in names if name in settings)])
 
 

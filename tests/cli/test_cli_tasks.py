@@ -37,6 +37,9 @@ def test_evaluate_scores_other_tasks(posed, corpus, tmp_path, capsys):
     command = ["evaluate", str(posed), "--dataset", str(corpus), "--no-baselines", "--out", str(tmp_path / "x.json")]
     assert main([*command, "--tasks", "video-to-sound"]) == 0
     assert [*json.loads((tmp_path / "x.json").read_text())] == ["run posed: video-to-sound"]
+    for option in (["--window-length", "64"], ["--state", "zero"]):
+        assert main([*command, *option]) == 2
+        assert "must not be given with tasks" in capsys.readouterr().err
     assert main([*command, "--tasks", "video-to-smell"]) == 2
     assert "task must be one of" in capsys.readouterr().err
 

@@ -367,6 +367,21 @@ def test_figures_of_another_model_are_refused(copied, facts, evaluation, message
         gather_facts(copied, name="x", evaluation=result)
 
 
+def test_of_an_evaluation_by_tasks_the_card_shows_that_over_all(copied, facts):
+    rows = {}
+    for name, bits, tasks in (("a", 3.0, ["text-to-video"]), ("all tasks", 1.5, ["text-to-video", "video-to-text"])):
+        rows[f"run x: {name}"] = result_of(facts, bits=bits)
+        rows[f"run x: {name}"]["settings"] = {**rows[f"run x: {name}"]["settings"], "tasks": tasks}
+    change(copied / "training.json", settings={**facts.training["settings"], "codec": "/home/me/runs/codec"})
+    (copied / "evaluation-test.json").write_text(json.dumps(rows))
+    found = gather_facts(copied, name="x")
+    assert found.evaluation["result"]["matched"]["all"]["bits"] == 1.5
+    assert found.commands[-1].endswith("--split test --tasks text-to-video video-to-text --batch-size 16")
+    text = render_model_card(found)
+    assert "of what these tasks ask, given what they give: text-to-video, video-to-text; read in whole streams" in text
+    assert "/home" not in json.dumps(found.training) and found.training["settings"]["codec"] == "codec"
+
+
 def test_figures_of_several_models_or_none_are_refused(copied, facts):
     for content in ({"a": result_of(facts), "b": result_of(facts)}, {"uniform": {"matched": {}}}):
         with pytest.raises(ValueError, match="figures of one model"):
