@@ -37,6 +37,14 @@ LOSSES, PADDING = "pixelbytes_hf/objectives/losses.py", "objectives/test_objecti
 TEXT, PIXELS = "pixelbytes_hf/tokens/text_codec.py", "pixelbytes_hf/tokens/pixel_codec.py"
 OPAQUE = "tokens/test_pixel_codec.py::test_half_an_alpha_divides_transparent_from_opaque"
 WHITE = "tokens/test_pixel_codec.py::test_composites_on_white_are_rounded"
+WINDOWS, ASKED = (
+    "pixelbytes_hf/data/task_windows.py",
+    "data/test_task_windows.py::test_what_is_asked_alone_is_a_target",
+)
+BACKBONES, PREFIX = (
+    "pixelbytes_hf/mixers/backbones.py",
+    "mixers/test_prefix.py::test_a_prefix_sees_itself_and_nothing_after_it",
+)
 MUTANTS = (
     Mutant(
         OPTIMISERS, "average.lerp_(parameter.grad, 1 - _MOMENTUM)", "average.lerp_(parameter.grad, _MOMENTUM)", MUON
@@ -63,6 +71,8 @@ MUTANTS = (
     ),
     Mutant(PIXELS, "OPAQUE = 128", "OPAQUE = 127", OPAQUE),
     Mutant(PIXELS, "OPAQUE = 128", "OPAQUE = 129", OPAQUE),
+    Mutant(WINDOWS, "labels[:num_given] = IGNORE_INDEX", "labels[: num_given - 1] = IGNORE_INDEX", ASKED),
+    Mutant(BACKBONES, "masked_fill(prefix_mask == 0, -1)", "masked_fill(prefix_mask == 0, 0)", PREFIX),
     Mutant("pixelbytes_hf/media/pictures.py", "(weighted + 127) // 255", "weighted // 255", WHITE),
 )
 
