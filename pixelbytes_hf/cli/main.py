@@ -44,9 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, OSError) as error:
         if options.traceback:
             raise
-        print(f"pixelbytes {options.command}: {_in_options(str(error), vars(options))}", file=sys.stderr)
+        print(f"pixelbytes {options.command}: {_in_options(_words(error), vars(options))}", file=sys.stderr)
         return BAD_INPUT
     return code or 0
+
+
+def _words(error: Exception) -> str:
+    """Return what an error says; of a word that is no text, as a shell may hand on any bytes, in words of our own."""
+    if isinstance(error, UnicodeEncodeError):
+        return f"{error.object!a:.100} has bytes that are no text: expected words in UTF-8"
+    return str(error)
 
 
 def _in_options(message: str, names: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from dataset_builder.corpora import DEFAULT_SIZES
 from pixelbytes_hf.cli.main import _in_options, main
 from pixelbytes_hf.compare.settings import ComparisonConfig
 from pixelbytes_hf.media.pictures import read_frames
@@ -143,6 +144,12 @@ def test_bad_input_ends_with_a_message_and_code_2(run_folder, corpus, tmp_path, 
     assert main([word.format(**places) for word in command]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "y").exists()
+
+
+def test_a_name_of_bytes_that_are_no_text_is_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(DEFAULT_SIZES, "mini", 40)
+    assert main(["build", "--config", "mini", "--out", f"{tmp_path}/\udce9"]) == 2
+    assert "has bytes that are no text: expected words in UTF-8" in capsys.readouterr().err
 
 
 def test_messages_speak_of_options_and_leave_names_of_files_alone():
