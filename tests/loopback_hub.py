@@ -168,6 +168,8 @@ class LoopbackHub:
         with (
             mock.patch.multiple(constants, ENDPOINT=self.url, **settings),
             mock.patch.dict(os.environ, HF_TOKEN=self.token),
+            # transformers keeps the client that it made first, which another Hub may have been told to
+            mock.patch("transformers.utils.hub._hf_api", None),
         ):
             disable_progress_bars()
             yield

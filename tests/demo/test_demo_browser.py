@@ -47,7 +47,9 @@ def address(run_folder, tmp_path_factory):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GRADIO_TEMP_DIR": str(folder / "files")}
     command = [sys.executable, "-m", "pixelbytes_hf.cli", "demo", str(run_folder), "--port", str(port)]
     with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        # a shell lets what it starts in the background ignore interrupts, and so all that these tests start
+        heed = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.default_int_handler)}
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, **heed)
     address = f"http://127.0.0.1:{port}"
     for _ in range(120):
         try:
