@@ -10,6 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+class PositionNorm(nn.GroupNorm):
+    """Group normalisation of every position by itself: a sound's codes do not depend on what is far away."""
+
+    def forward(self, sound: Tensor) -> Tensor:
+        """Normalise (B, D, N)."""
+        positions = super().forward(sound.transpose(1, 2).flatten(0, 1))
+        return positions.unflatten(0, (sound.shape[0], sound.shape[2])).transpose(1, 2)
+
+
 class ResidualBlock1d(nn.Module):
     """Two normalised convolutions beside a shortcut.
 
@@ -21,7 +30,7 @@ class ResidualBlock1d(nn.Module):
     def __init__(self, channels: int, num_groups: int) -> None:
         """See the class."""
         super().__init__()
-        self.norm1, self.norm2 = (nn.GroupNorm(num_groups, channels) for _ in range(2))
+        self.norm1, self.norm2 = (PositionNorm(num_groups, channels) for _ in range(2))
         self.conv1, self.conv2 = (nn.Conv1d(channels, channels, 3, padding=1) for _ in range(2))
 
     def forward(self, sound: Tensor) -> Tensor:

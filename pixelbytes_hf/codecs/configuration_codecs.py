@@ -200,8 +200,8 @@ class PixelBytesAudioCodecConfig(PixelBytesCodecConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill in what is not given and refuse contradictions."""
-        self.widths = [32, 64, 64] if self.widths is None else self.widths
-        self.strides = [4, 4] if self.strides is None else self.strides
+        self.widths = [32, 64] if self.widths is None else self.widths
+        self.strides = [16] if self.strides is None else self.strides
         super().__post_init__(**kwargs)
         check_size("num_channels", self.num_channels, 1)
         if not self.tables.levels:

@@ -1,7 +1,9 @@
 """Residual vector quantisation: each level rounds what the levels before it left over (SoundStream, arXiv 2107.03312).
 
 From the library vector-quantize-pytorch, whose codebooks follow the vectors as running averages. While training, a
-random number of levels is left out, so that the first levels alone decode too.
+random number of levels is left out, so that the first levels alone decode too. The last levels then learn least often:
+a running average that follows slowly, or a learning rate that never falls, leaves them behind the vectors, and they add
+noise.
 """
 
 from collections.abc import Mapping
@@ -30,7 +32,7 @@ class ResidualQuantiser(Quantiser):
         "num_quantizers": 4,
         "codebook_size": 64,
         "codebook_dim": 16,
-        "decay": 0.95,
+        "decay": 0.8,
         "quantize_dropout": True,
     }
 
