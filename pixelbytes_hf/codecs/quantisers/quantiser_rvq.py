@@ -2,8 +2,7 @@
 
 From the library vector-quantize-pytorch, whose codebooks follow the vectors as running averages. While training, a
 random number of levels is left out, so that the first levels alone decode too. The last levels then learn least often:
-a running average that follows slowly, or a learning rate that never falls, leaves them behind the vectors, and they add
-noise.
+under a learning rate that never falls, or averages over too few vectors, they add noise.
 """
 
 from collections.abc import Mapping
@@ -32,7 +31,7 @@ class ResidualQuantiser(Quantiser):
         "num_quantizers": 4,
         "codebook_size": 64,
         "codebook_dim": 16,
-        "decay": 0.8,
+        "decay": 0.95,
         "quantize_dropout": True,
     }
 

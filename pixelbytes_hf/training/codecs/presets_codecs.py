@@ -24,7 +24,11 @@ def codec_rows() -> dict[str, dict[str, Any]]:
     rows = {f"codec-{name}": _picture_row(name, _MINI, [24, 48], [[2, 2, 2]], 1000) for name in ("lfq", "bsq", "fsq")}
     strides = [[1, 2, 2], [2, 2, 2]]
     real = {f"codec-{name}-real": _picture_row(name, _REAL, [32, 64, 96], strides, 6000) for name in ("lfq", "fsq")}
-    rows |= {"codec-sound": _sound_row(_MINI, [4, 2], 1000), "codec-sound-real": _sound_row(_REAL, [4, 4], 6000)}
+    # of the embedded cries, which differ little, a larger first level would say everything
+    few = {"strides": [8], "widths": [32, 64], "num_blocks": [0, 0], "quantiser_settings": {"codebook_size": 16}}
+    rows["codec-sound"] = _sound_row(_MINI, few, 1000)
+    rows["codec-sound"]["training"] |= {"batch_size": 32}  # the last levels' averages are over few vectors
+    rows["codec-sound-real"] = _sound_row(_REAL, {"strides": [4, 4], "widths": [32, 64, 64]}, 6000)
     rows["codec-sound-real"]["training"] |= {"clip_length": 8192, "batch_size": 4}
     real["codec-lfq-real"]["training"] |= {"clip_length": 9}
     real["codec-fsq-real"]["training"] |= {"clip_length": 9}
@@ -48,10 +52,10 @@ def _picture_row(
     }
 
 
-def _sound_row(tokenizer: dict[str, Any], strides: list[int], steps: int) -> dict[str, Any]:
+def _sound_row(tokenizer: dict[str, Any], model: dict[str, Any], steps: int) -> dict[str, Any]:
     return {
         "kind": "audio codec",
-        "model": {"strides": strides, "widths": [32, 64, 64]},
+        "model": model,
         "tokenizer": {"preset": "paper", **tokenizer, "order": ["audio"]},
         "training": {**_TRAINING, "max_steps": steps},
     }
