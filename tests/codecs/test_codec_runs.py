@@ -27,7 +27,7 @@ SMALL = {
     "codec-lfq": {"widths": [8, 8], "num_groups": 2, "quantiser_settings": {"num_bits": 5}},
     "codec-fsq": {"widths": [8, 8], "num_groups": 2, "quantiser_settings": {"levels": [4, 4]}},
     "codec-sound": {
-        "widths": [8, 8, 8],
+        "widths": [8, 8],
         "num_groups": 2,
         "quantiser_settings": {"codebook_size": 8, "codebook_dim": 4},
     },
