@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ..media.media_limits import DEFAULT_LIMITS, MediaLimits, read_source
-from ..media.pictures import inspect_picture, read_deep_grey, read_frames, read_num_plays
+from ..media.pictures import DEEP, inspect_picture, read_deep_grey, read_frames, read_num_plays
 from ..media.sounds import read_exact_samples
 from .contents import Content, Document, Picture, SampledSound
 
@@ -38,16 +38,26 @@ def read_content(path: str | os.PathLike[str], *, limits: MediaLimits = DEFAULT_
 
 
 def read_document(path: str | os.PathLike[str], *, limits: MediaLimits = DEFAULT_LIMITS) -> Document:
-    """Return the bytes of a file, whatever it holds."""
+    """Return the bytes of a file, whatever it holds.
+
+    Args:
+        path: The file.
+        limits: How large it may be.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is over the limits; names the file.
+    """
     return Document(read_source(path, "file", limits=limits), Path(path).suffix)
 
 
 def _read_picture(path: str | os.PathLike[str], limits: MediaLimits) -> Content:
     frames = read_frames(path, limits=limits)
     data = read_source(path, "picture", limits=limits)
-    grey = read_deep_grey(data)
+    notes = set(inspect_picture(data)) - _HARMLESS
+    grey = read_deep_grey(data) if notes <= {DEEP} else None
     if grey is not None:
         return Picture(grey)
-    if set(inspect_picture(data)) - _HARMLESS:
+    if notes:
         return Document(data, Path(path).suffix)
     return Picture(frames.array, frames.durations_ms, read_num_plays(data))

@@ -20,6 +20,7 @@ from .media_limits import DEFAULT_LIMITS, MediaLimits, Source, naming, read_sour
 FORMATS = ("PNG", "GIF", "JPEG", "WEBP", "AVIF", "BMP", "TIFF", "ICO", "PPM", "TGA", "PCX")
 # of others a second picture is a page, a thumbnail or a gain map
 ANIMATED_FORMATS = ("GIF", "PNG", "WEBP", "AVIF")
+DEEP = "16 bits a channel became 8"  # what `inspect_picture` says where `read_deep_grey` may help
 SizeCheck = Callable[[int, int, int], None]
 
 
@@ -85,13 +86,15 @@ def read_num_plays(data: bytes) -> int:
 
 
 def read_deep_grey(data: bytes) -> NDArray[np.uint16] | None:
-    """Return a picture of greys of 16 bits, (1, H, W, 1), which `read_frames` would scale to 8; None of any other.
+    """Return a still of greys of 16 bits, (1, H, W, 1), which `read_frames` would scale to 8; None of any other.
 
     Raises:
         ValueError: If it is no picture.
     """
     with naming(data, "picture"), _open(data) as image:
         if not image.mode.startswith("I;16") or "transparency" in image.info or _is_turned(image):
+            return None
+        if _count_pictures(image) > 1:
             return None
         DEFAULT_LIMITS.check_picture(1, image.height, image.width)
         return np.asarray(image).astype(np.uint16)[None, :, :, None]
@@ -104,12 +107,14 @@ def inspect_picture(data: bytes) -> list[str]:
         ValueError: If it is no picture.
     """
     with naming(data, "picture"), _open(data) as image:
+        largest = _largest_value(image)
         notes = {
-            "16 bits a channel became 8": ";16" in str(getattr(image, "tile", "")),
+            DEEP: ";16" in str(getattr(image, "tile", "")),
+            f"values up to {largest} became values up to 255": largest != 255,
             f"{image.mode} became RGB": image.mode == "CMYK",
             "turned upright as its EXIF says": _is_turned(image),
             "the picture for viewers without animation was left out": bool(_first_frame(image)),
-            "of several pictures the first was taken": _count_frames(image, b"") < getattr(image, "n_frames", 1)
+            "of several pictures the first was taken": _count_frames(image, b"") < _count_pictures(image)
             and not _first_frame(image),
         }
     return [note for note, is_so in notes.items() if is_so]
@@ -149,6 +154,18 @@ def _count_frames(image: Image.Image, data: bytes) -> int:
     if image.format not in ANIMATED_FORMATS or (data and image.format == "PNG"):
         return 1  # the header of a PNG may speak of frames that are not there
     return getattr(image, "n_frames", 1) - _first_frame(image)
+
+
+def _count_pictures(image: Image.Image) -> int:
+    """Return how many pictures a file has, pages and sizes of an icon among them."""
+    icon = getattr(image, "ico", None)
+    return int(getattr(image, "n_frames", 1)) if icon is None else len(icon.entry)
+
+
+def _largest_value(image: Image.Image) -> int:
+    """Return which value of a file means white, where PIL scales it to 255: a PPM file says so itself."""
+    args = image.tile[0].args if image.format == "PPM" and image.tile else None
+    return args[1] if isinstance(args, tuple) and len(args) == 2 else 255
 
 
 def _first_frame(image: Image.Image) -> int:

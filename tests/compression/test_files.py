@@ -126,6 +126,47 @@ def test_pictures_whose_pixels_are_not_all_are_kept_as_files(tmp_path):
         assert there_and_back(tmp_path / name).read_bytes() == data
 
 
+def saved(picture, kind, **settings):
+    """Return a picture as a file of a format."""
+    file = io.BytesIO()
+    picture.save(file, kind, **settings)
+    return file.getvalue()
+
+
+GREY = [Image.fromarray(np.arange(6, dtype=np.uint16).reshape(2, 3) * 9999 + page) for page in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("pages.tif", saved(GREY[0], "TIFF", save_all=True, append_images=GREY[1:])),
+        ("frames.png", saved(GREY[0], "PNG", save_all=True, append_images=GREY[1:])),
+        ("deep.pgm", b"P5 2 2 65535\n" + bytes(range(8))),
+        ("ten_bits.pgm", b"P5 2 2 1023\n" + bytes([0, 1, 2, 3, 1, 1, 0, 0])),
+        ("few.ppm", b"P6 1 1 100\n" + bytes([1, 50, 100])),
+        ("words.pgm", b"P2 2 1 15\n3 15\n"),
+        ("sizes.ico", saved(Image.fromarray(NOISE[0]), "ICO", sizes=[(10, 10), (20, 20)])),
+    ],
+)
+def test_more_than_is_shown_is_kept_as_the_file(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    assert read_content(tmp_path / name) == Document(data, Path(name).suffix)
+    assert there_and_back(tmp_path / name).read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.ppm", b"P6 1 1 255\n" + bytes([1, 50, 100])),
+        ("a.pbm", b"P4 2 1\n" + bytes([64])),
+        ("a.ico", saved(Image.fromarray(NOISE[0]), "ICO", sizes=[(20, 20)])),
+    ],
+)
+def test_pictures_of_those_formats_with_no_more_are_pictures(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    assert isinstance(read_content(tmp_path / name), Picture)
+
+
 SOUNDS = {
     "PCM_U8": ("int16", 8),
     "PCM_16": ("int16", 16),
