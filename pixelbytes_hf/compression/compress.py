@@ -66,6 +66,7 @@ def decompress(data: bytes, *, helper: Any = None, limits: MediaLimits = DEFAULT
     if chosen is None:
         raise ValueError(f"it holds content of kind {shell.kind}: this package knows 0 to {len(formats) - 1}")
     content: Content = chosen.read(FieldReader(shell.body), limits)
+    check_content(content)
     return content
 
 
@@ -110,3 +111,9 @@ def _check_sound(sound: SampledSound) -> None:
         raise ValueError(f"sampling_rate_hz must be a whole number from 1 to {(1 << 31) - 1}, got {rate!r}")
     if not 1 <= sound.num_bits <= 64:
         raise ValueError(f"num_bits must be 1 to 64, got {sound.num_bits!r}")
+    unused = 8 * array.dtype.itemsize - sound.num_bits
+    # a file of so many bits would lose them
+    if array.dtype.kind != "f" and unused > 0 and (array & array.dtype.type((1 << unused) - 1)).any():
+        raise ValueError(
+            f"num_bits is {sound.num_bits}, but samples of {array.dtype} use bits below the {sound.num_bits} high ones"
+        )

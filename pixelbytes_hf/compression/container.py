@@ -86,6 +86,8 @@ class FieldReader:
             number |= (byte & 127) << 7 * place
             if byte < 128:
                 break
+        else:
+            raise ValueError(f"its {name} is no number of up to {MOST_VARINT_BYTES} bytes")
         if not low <= number <= high:
             raise ValueError(f"its {name} is {number}: expected {low} to {high}")
         return number

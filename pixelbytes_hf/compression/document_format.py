@@ -1,5 +1,6 @@
 """Texts, or files of any sort, in ``.pxb`` files: every byte as it was."""
 
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,8 @@ class DocumentFormat(FileFormat):
         Raises:
             ValueError: If its suffix is none.
         """
+        check_suffix(content.suffix)
         suffix = content.suffix.encode()
-        _check_suffix(content.suffix)
         end = BitWriter()
         _code(np.frombuffer(content.data, np.uint8), end)
         return write_varints(len(content.data), len(suffix)) + bytes(suffix) + end.finish()
@@ -46,15 +47,19 @@ class DocumentFormat(FileFormat):
             suffix = fields.take(fields.varint("bytes of the suffix", 0, MOST_SUFFIX_BYTES), "suffix").decode()
         except UnicodeDecodeError as error:
             raise ValueError("its suffix is no UTF-8") from error
-        _check_suffix(suffix)
+        check_suffix(suffix)
         return Document(_code(np.zeros(size, np.uint8), BitReader(fields.rest())), suffix)
 
 
-def _check_suffix(suffix: str) -> None:
-    """Refuse what would lead to another folder, or is longer than names are."""
-    is_one = suffix == "" or (suffix[0] == "." and suffix.isprintable() and not set(suffix) & set("/\\\\:\\0"))
+def check_suffix(suffix: str) -> None:
+    """Refuse what would lead to another folder, is longer than names are, or is no suffix of a file so called.
+
+    Raises:
+        ValueError: If it is any of these.
+    """
+    is_one = PurePosixPath("x" + suffix).suffix == suffix and suffix.isprintable() and not set(suffix) & set("/\\:")
     if not is_one or len(suffix.encode()) > MOST_SUFFIX_BYTES:
-        raise ValueError(f"a suffix must be empty or a dot and letters of a file's name, got {suffix!r}")
+        raise ValueError(f"a suffix must be empty or one dot and letters of a file's name, got {suffix!r}")
 
 
 def _code(data: NDArray[np.uint8], end: Any) -> bytes:

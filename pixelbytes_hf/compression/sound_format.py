@@ -15,7 +15,7 @@ from .counts.coding import BitReader, BitWriter
 from .counts.sample_model import MOST_BITS_OF_SAMPLE, code_samples, make_sample_model
 from .counts.streams import run_through
 from .file_format import FileFormat
-from .whole_samples import AS_BITS, DTYPES, WholeSamples, from_whole, num_columns, to_whole
+from .whole_samples import AS_BITS, DTYPES, WholeSamples, from_whole, num_columns, range_of, to_whole
 
 MOST = 1 << 33
 
@@ -48,6 +48,9 @@ class SoundFormat(FileFormat):
         num_bits, shift = fields.varint("bits of a sample", 1, 64), fields.varint("shift of samples", 0, AS_BITS)
         low = fields.varint("smallest sample", 0, MOST) - (MOST >> 1)
         high = low + fields.varint("range of samples", 0, MOST)
+        lowest, highest = range_of(dtype, shift)
+        if not lowest <= low <= high <= highest:
+            raise ValueError(f"its samples are from {low} to {high}: {dtype} with shift {shift} has {lowest} to {highest}")
         numbers = np.zeros((length, num_columns(channels, dtype, shift)), np.int64)
         whole = WholeSamples(_code_numbers(numbers, low, high, BitReader(fields.rest())), shift)
         return SampledSound(from_whole(whole, dtype), rate, num_bits)

@@ -11,6 +11,7 @@ import pytest
 from fuzzing import is_refusal, mutate_bytes
 from pxb_contents import (
     EXAMPLES,
+    SOUND_TYPES,
     SPRITE,
     are_equal,
     digest_of_everything,
@@ -34,6 +35,8 @@ DIGESTS = {
     "sound": 0x1B9A451C,
     "text": 0x3ABEE848,
 }
+
+DIGEST_OF_EVERYTHING = "da211365917a1d03b8aadd715ed5fe116bd2c70d7327b2547e74e968a238d8cc"
 
 
 @pytest.mark.parametrize("part", range(10))
@@ -69,7 +72,7 @@ def test_plain_python_writes_the_same_bytes():
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code]
     plain = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
-    assert plain == digest_of_everything()
+    assert plain == digest_of_everything() == DIGEST_OF_EVERYTHING
 
 
 def test_plain_python_reads_what_was_compiled(tmp_path):
@@ -152,7 +155,15 @@ def test_the_limits_are_the_callers():
         (0, b"", "ends within its width"),
         (0, write_varints(0, 1, 0), "width is 0"),
         (0, write_varints(1, 1, 256), "number of colours less one is 256"),
-        (0, b"\xff" * 12, "width is"),
+        (0, b"\xff" * 12, "width is no number of up to 9 bytes"),
+        (0, b"\x81" + b"\x80" * 8 + write_varints(1, 0), "width is no number of up to 9 bytes"),
+        (4, write_varints(1, 1, 8000, 1, 16, 1, (1 << 32) - 16385, 0), "samples are from -16385 to -16385"),
+        (4, write_varints(1, 1, 8000, 1, 16, 1, 1 << 32, 16384), "samples are from 0 to 16384"),
+        (4, write_varints(1, 1, 8000, 0, 8, 8, 1 << 32, 1), "shift 8 has 0 to 0"),
+        (4, write_varints(1, 1, 8000, 3, 32, 0, 1 << 32, (1 << 24) + 1), "samples are from"),
+        (4, write_varints(1, 1, 8000, 3, 32, 32, 1 << 32, 1 << 31), "samples are from"),
+        (4, write_varints(1, 1, 8000, 1, 8, 0, (1 << 32) + 1, 0), "num_bits is 8"),
+        (2, write_varints(1, 1, 1) + b"\1\0", "ends in a zero"),
         (4, write_varints(1, 1, 8000, 7), "type of samples is 7"),
         (5, write_varints(1, 3) + b"./x", "suffix must be"),
         (5, write_varints(1, 2) + b".\xff", "UTF-8"),
@@ -219,12 +230,32 @@ def outcome(data, limits, expected):
         (SampledSound(np.zeros((1, 1), np.complex64), 8000, 16), "array must be non-empty"),
         (SampledSound(np.zeros((1, 1), np.int16), 0.5, 16), "sampling_rate_hz must be"),
         (SampledSound(np.zeros((1, 1), np.int16), 8000, 0), "num_bits must be"),
+        (SampledSound(np.array([[256], [1]], np.int16), 8000, 8), "num_bits is 8, but samples of int16 use bits"),
+        (SampledSound(np.array([[255]], np.int32), 8000, 24), "num_bits is 24, but"),
         (Document(b"", "/etc/x"), "suffix must be"),
+        (Document(b"", ".a/b"), "suffix must be"),
+        (Document(b"", ".a\0"), "suffix must be"),
+        (Document(b"", ".tar.gz"), "suffix must be"),
+        (Document(b"", "."), "suffix must be"),
+        (Document(b"", ".\ud800"), "suffix must be"),
     ],
 )
 def test_contents_that_no_file_holds_are_named(content, message):
     with pytest.raises(ValueError, match=message):
         compress(content)
+
+
+@pytest.mark.parametrize("suffix", [".001", ".0", ".7z", ".größe"])
+def test_suffixes_may_have_digits(suffix):
+    assert decompress(compress(Document(b"abc", suffix))) == Document(b"abc", suffix)
+
+
+@pytest.mark.parametrize("dtype", SOUND_TYPES)
+def test_the_largest_samples_come_back(dtype):
+    info = np.iinfo(dtype) if np.dtype(dtype).kind != "f" else np.finfo(dtype)
+    for values in ([info.min, info.max], [info.min, info.min], [-np.inf, np.inf] if hasattr(info, "eps") else [0, 0]):
+        sound = SampledSound(np.array([values], dtype), 8000, 8 * np.dtype(dtype).itemsize)
+        assert are_equal(decompress(compress(sound)), sound)
 
 
 def test_other_types_are_named():

@@ -129,9 +129,15 @@ def end_stream(encoder: Any) -> bytes:
 
 
 class BitReader:
-    """Reads back what a `BitWriter` wrote; loops read from `coder`."""
+    """Reads back what a `BitWriter` wrote; loops read from `coder`.
+
+    Raises:
+        ValueError: If it ends in a zero byte, which writers leave out. Other bytes behind the stream are not seen.
+    """
 
     def __init__(self, data: bytes) -> None:
+        if data.endswith(b"\0"):
+            raise ValueError("its stream ends in a zero byte: more was put behind it")
         words = np.frombuffer(data + bytes(-len(data) % 4), ">u4").astype(np.uint32)
         if IS_COMPILED:
             first = np.append(words[:2], np.zeros(2 - min(len(words), 2), np.uint32)).astype(np.uint64)
