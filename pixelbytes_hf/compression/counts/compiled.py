@@ -2,12 +2,17 @@
 
 The functions use whole numbers below 2^63 only, so that both give the same bytes. ``NUMBA_DISABLE_JIT=1`` takes the
 plain way although numba is there.
+
+What is compiled is kept in a folder named after the sources: numba by itself looks at the file of the function that is
+called, not at those of the functions that are compiled into it, and would run what they were before.
 """
 
+import hashlib
 import os
 from array import array
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,7 +26,38 @@ def _find_compiler() -> Callable[[Any], Any] | None:
         return None
     import numba
 
-    return numba.njit(cache=True)
+    compiler, folder = numba.njit(cache=True), os.fspath(cache_folder(Path(__file__).parent))
+
+    config: Any = numba.config
+
+    def compile_(function: Any) -> Any:
+        before, config.CACHE_DIR = config.CACHE_DIR, folder
+        try:
+            return compiler(function)
+        finally:
+            config.CACHE_DIR = before
+
+    return compile_
+
+
+def cache_folder(sources: Path) -> Path:
+    """Return where to keep what is compiled of a folder of sources: another one as soon as any of them changes.
+
+    It is below ``NUMBA_CACHE_DIR``, or the sources' own ``__pycache__``, or, where that is read-only, the folder that
+    numba has for the user.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(sources.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    name = f"numba-{digest.hexdigest()[:16]}"
+    if base := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(base) / name
+    if os.access(sources, os.W_OK):
+        return sources / "__pycache__" / name
+    from numba.misc.appdirs import AppDirs
+
+    folders: Any = AppDirs
+    return Path(folders(appname="numba", appauthor=False).user_cache_dir) / name
 
 
 _compile = _find_compiler()
