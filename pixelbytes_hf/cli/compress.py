@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +44,49 @@ def compress(options: argparse.Namespace) -> int:
 
 
 def _fit_tables(options: argparse.Namespace) -> int:
-    from ..compression.contents import Picture
-    from ..compression.reading import read_content
+    """Write start tables; raises ValueError where an option has no part in that, or no file teaches."""
+    from ..compression.files import check_target
     from ..compression.start_tables import StartTables
 
-    contents = (read_content(path) for path in options.files)
-    StartTables.fit(content for content in contents if isinstance(content, Picture)).save(options.fit_tables)
-    print(options.fit_tables)
+    useless = {
+        "--out": options.out,
+        "--bytes": options.bytes,
+        "--with": options.run_folder,
+        "--tables": options.tables,
+    }
+    useless["--jobs"] = options.jobs > 1
+    if given := [name for name, value in useless.items() if value]:
+        raise ValueError(
+            f"--fit-tables takes no {', '.join(given)}: it writes no .pxb files, and learns in one process"
+        )
+    for path in options.files:
+        try:
+            check_target(Path(options.fit_tables), options.force, Path(path))
+        except FileExistsError as error:
+            raise FileExistsError(str(error).replace("force=True", "--force")) from error
+    left_out: Counter[str] = Counter()
+    StartTables.fit(_teachers(options, left_out)).save(options.fit_tables)
+    reasons = "".join(f"; {count} left out: {reason}" for reason, count in left_out.items())
+    print(f"{options.fit_tables}: learnt from {len(options.files) - left_out.total()} files{reasons}")
     return 0
+
+
+def _teachers(options: argparse.Namespace, left_out: "Counter[str]") -> Iterator[Any]:
+    """Yield the pictures that can teach, and count the other files by reason."""
+    from ..compression.reading import read_content
+    from ..compression.start_tables import can_teach
+
+    for path in options.files:
+        try:
+            content = read_content(path)
+        except (ValueError, OSError) as error:
+            print(f"pixelbytes {options.command}: {error}", file=sys.stderr)
+            left_out["not readable"] += 1
+            continue
+        if can_teach(content):
+            yield content
+        else:
+            left_out["no pictures of up to 256 colours"] += 1
 
 
 def decompress(options: argparse.Namespace) -> int:
@@ -61,6 +98,7 @@ def decompress(options: argparse.Namespace) -> int:
 
 def _run(work: Any, options: argparse.Namespace, **more: Any) -> int:
     from ..compression.files import run_on_files
+    from ..compression.reading import LOSSY
 
     if len(options.files) > 1 and options.out:
         Path(options.out).mkdir(parents=True, exist_ok=True)
@@ -72,6 +110,7 @@ def _run(work: Any, options: argparse.Namespace, **more: Any) -> int:
             failed += 1
             print(f"pixelbytes {options.command}: {done.reason.replace('force=True', '--force')}", file=sys.stderr)
         else:
-            hint = LARGER if done.sizes[1] > done.sizes[0] and options.command == "compress" else ""
+            decoded = not more.get("as_bytes", True) and done.source.suffix.lower() in LOSSY
+            hint = LARGER if done.sizes[1] > done.sizes[0] and decoded else ""
             print(f"{done.target}: {done.sizes[0]:,} bytes became {done.sizes[1]:,}{hint}")
     return SOME_FAILED if failed else 0

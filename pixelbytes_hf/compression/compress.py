@@ -103,7 +103,8 @@ def _check_picture(picture: Picture) -> None:
 
 
 def _check_sound(sound: SampledSound) -> None:
-    array, rate = sound.array, sound.sampling_rate_hz
+    array: Any = sound.array
+    rate = sound.sampling_rate_hz
     if array.ndim != 2 or not array.size or array.dtype not in DTYPES:
         names = ", ".join(dtype.name for dtype in DTYPES)
         raise ValueError(f"array must be non-empty (T, C) of {names}, got {array.dtype} {array.shape}")

@@ -64,7 +64,7 @@ def compress_file(
     """
     source = Path(path)
     target = _target(source, out, SUFFIX)
-    _check_target(target, force)
+    check_target(target, force, source)
     content = read_document(source, limits=limits) if as_bytes else read_content(source, limits=limits)
     try:
         data = compress(content, helper=_helper(run, tables))
@@ -103,7 +103,7 @@ def decompress_file(
     try:
         content = decompress(data, helper=_helper(run, tables), limits=limits)
         target = _target(source, out, suffixes_of(content)[0])
-        _check_target(target, force)
+        check_target(target, force, source)
         written = write_content(content, target.suffix)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
@@ -114,11 +114,21 @@ def decompress_file(
 def _helper(run: str | os.PathLike[str] | None, tables: str | os.PathLike[str] | None) -> Any:
     if run and tables:
         raise ValueError(f"give run or tables, not both: got {os.fspath(run)} and {os.fspath(tables)}")
-    return _load_helper(os.fspath(run or ""), os.fspath(tables or ""))
+    return _load_helper(os.fspath(run or ""), os.fspath(tables or ""), _state_of(run or tables))
+
+
+def _state_of(path: str | os.PathLike[str] | None) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when a file, or one of a folder, is written anew: real paths, times in ns, bytes."""
+    place = None if path is None else Path(path).resolve()
+    if place is None or not place.exists():
+        return ()  # whoever loads it says what is missing
+    files = sorted(place.iterdir()) if place.is_dir() else [place]
+    states = [(file, file.stat()) for file in files]
+    return tuple((os.fspath(file), state.st_mtime_ns, state.st_size) for file, state in states)
 
 
 @lru_cache(maxsize=1)
-def _load_helper(run: str, tables: str) -> Any:
+def _load_helper(run: str, tables: str, state: tuple[tuple[str, int, int], ...]) -> Any:
     """Return the coder of a run's folder or the start tables of a file, kept for the next file; None of neither."""
     if run:
         from .run_coder import RunCoder  # brings torch
@@ -133,7 +143,15 @@ def _target(source: Path, out: str | os.PathLike[str] | None, suffix: str) -> Pa
     return (source.parent if out is None else Path(out)) / (source.stem + suffix)
 
 
-def _check_target(target: Path, force: bool) -> None:
+def check_target(target: Path, force: bool, source: Path) -> None:
+    """Refuse to write over the file that is read, or over another one unless that is wanted.
+
+    Raises:
+        ValueError: If the target is the source.
+        FileExistsError: If it is there, and `force` is not set.
+    """
+    if target.resolve() == source.resolve():
+        raise ValueError(f"{target} would be written over itself: name another file or folder")
     if target.exists() and not force:
         raise FileExistsError(f"{target} is there already: name another file, or force=True to replace it")
 

@@ -15,7 +15,9 @@ from .counts.pixel_model import PixelModel, make_pixel_model
 from .picture_formats import PaletteFormat
 
 CHECK_BYTES, DIGEST_BYTES = 4, 4
-OTHER_MACHINE = "this machine computes other probabilities from the run than the one that wrote it"
+OTHER_MACHINE = (
+    "this machine computes other probabilities from the run than the one that wrote it, or the run's settings changed"
+)
 
 
 class HelpedFormat(PaletteFormat):

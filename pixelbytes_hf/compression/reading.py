@@ -11,6 +11,8 @@ from .contents import Content, Document, Picture, SampledSound
 PICTURES = {".png", ".apng", ".gif", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".ico", ".ppm"}
 PICTURES |= {".pgm", ".pnm", ".pbm", ".tga", ".pcx"}
 SOUNDS = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64"}
+# files that do not hold the pixels or samples that they are decoded to, or need not
+LOSSY = {".jpg", ".jpeg", ".webp", ".avif", ".ogg", ".oga", ".opus", ".mp3"}
 # of what `inspect_picture` says: no viewer would show the picture otherwise
 _HARMLESS = {"turned upright as its EXIF says"}
 

@@ -57,7 +57,11 @@ class RunCoder:
         return cls(Run.load(folder))
 
     def digest(self) -> bytes:
-        """Return what tells this run from others: of its weights, settings that matter being in their names."""
+        """Return what tells this run from others: of its palette and its weights.
+
+        Its configuration has no part in it, which a newer package may write otherwise; that another one computes other
+        probabilities the check value of a file says.
+        """
         digest = hashlib.sha256(repr(self.run.tokenizer.tables.colours).encode())
         for name, weight in sorted(self.run.model.state_dict().items()):
             digest.update(name.encode() + weight.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())

@@ -50,7 +50,9 @@ class SoundFormat(FileFormat):
         high = low + fields.varint("range of samples", 0, MOST)
         lowest, highest = range_of(dtype, shift)
         if not lowest <= low <= high <= highest:
-            raise ValueError(f"its samples are from {low} to {high}: {dtype} with shift {shift} has {lowest} to {highest}")
+            raise ValueError(
+                f"its samples are from {low} to {high}: {dtype} with shift {shift} has {lowest} to {highest}"
+            )
         numbers = np.zeros((length, num_columns(channels, dtype, shift)), np.int64)
         whole = WholeSamples(_code_numbers(numbers, low, high, BitReader(fields.rest())), shift)
         return SampledSound(from_whole(whole, dtype), rate, num_bits)

@@ -76,7 +76,7 @@ def num_columns(channels: int, dtype: np.dtype[np.generic], shift: int) -> int:
 def range_of(dtype: np.dtype[np.generic], shift: int) -> tuple[int, int]:
     """Return the smallest and the largest whole number that samples of a type become with a shift."""
     if dtype.kind != "f":
-        info, middle = np.iinfo(dtype), 128 if dtype == np.uint8 else 0
+        info, middle = np.iinfo(dtype.name), 128 if dtype == np.uint8 else 0
         return -((middle - int(info.min)) >> shift), (int(info.max) - middle) >> shift
     if shift == AS_BITS:  # the low halves of 64 bits have no sign
         return -(1 << 31), (1 << dtype.itemsize // 4 + 30) - 1

@@ -164,8 +164,9 @@ def _count_pictures(image: Image.Image) -> int:
 
 def _largest_value(image: Image.Image) -> int:
     """Return which value of a file means white, where PIL scales it to 255: a PPM file says so itself."""
-    args = image.tile[0].args if image.format == "PPM" and image.tile else None
-    return args[1] if isinstance(args, tuple) and len(args) == 2 else 255
+    tiles = getattr(image, "tile", ()) if image.format == "PPM" else ()
+    args = tiles[0].args if tiles else None
+    return int(args[1]) if isinstance(args, tuple) and len(args) == 2 else 255
 
 
 def _first_frame(image: Image.Image) -> int:

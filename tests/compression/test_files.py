@@ -239,6 +239,17 @@ def test_what_is_there_stays_unless_forced(tmp_path):
     assert decompress((tmp_path / "a.pxb").read_bytes()).data == b"abcdef"
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_is_not_written_over_itself(tmp_path, force):
+    path = tmp_path / "a.pxb"
+    path.write_bytes(data := compress(Document(b"abc", ".pxb")))
+    for work in (compress_file, decompress_file):
+        with pytest.raises(ValueError, match=r"a\.pxb would be written over itself"):
+            work(path, force=force)
+    assert path.read_bytes() == data
+    assert decompress_file(path, tmp_path / "b.pxb").target.read_bytes() == b"abc"
+
+
 def test_a_sound_is_no_picture():
     with pytest.raises(ValueError, match=r"SampledSound cannot be written as '\.png': expected \.wav"):
         write_content(SampledSound(np.zeros((3, 1), np.int16), 8000, 16), ".png")
@@ -270,6 +281,18 @@ def test_the_commands(tmp_path, capsys):
     assert main(["decompress", *packed, "--out", str(tmp_path / "back")]) == 0
     assert (tmp_path / "back" / "words.txt").read_text() == "a small red beast"
     assert np.array_equal(read_frames(tmp_path / "back" / "sprite.png").array, SPRITE)
+
+
+def test_the_commands_speak_of_lossy_files_where_they_are(tmp_path, capsys):
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 3000)
+    soundfile.write(tmp_path / "a.ogg", samples, 16000)
+    (tmp_path / "b.txt").write_bytes(bytes(np.random.default_rng(0).integers(0, 256, 300, dtype=np.uint8)))
+    said = {}
+    for name, options in (("a.ogg", []), ("b.txt", []), ("a.ogg", ["--bytes", "--force"])):
+        assert main(["compress", str(tmp_path / name), *options]) == 0
+        said[name, len(options)] = "a lossy file" in capsys.readouterr().out
+    assert (tmp_path / "b.pxb").stat().st_size > 300
+    assert said == {("a.ogg", 0): True, ("b.txt", 0): False, ("a.ogg", 2): False}
 
 
 def test_the_commands_name_what_they_refuse(tmp_path, capsys):

@@ -72,8 +72,63 @@ def test_files_that_are_no_tables_are_named(tmp_path):
     np.savez(path, still_maps=np.zeros(3, np.int32), still_weights=np.zeros(3, np.int32))
     with pytest.raises(ValueError, match="the tables 'still' must have"):
         StartTables.load(path)
+    np.savez(path)
+    with pytest.raises(ValueError, match="got none"):
+        StartTables.load(path)
     with pytest.raises(FileNotFoundError):
         StartTables.load(tmp_path / "absent.npz")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda maps: maps.astype(np.int64), "must be rows of int32, got int64"),
+        (lambda maps: maps[None], "must be rows of int32"),
+        (lambda maps: maps - (1 << 30), "must be from 0 to 1073741823, got -"),
+        (lambda maps: maps | (1 << 30), "must be from 0 to 1073741823"),
+    ],
+)
+def test_numbers_that_networks_do_not_have_are_refused(tables, change, message):
+    maps, weights = tables.tables["still"]
+    with pytest.raises(ValueError, match=message):
+        StartTables({"still": (change(maps), weights)})
+
+
+def test_nothing_to_learn_from_is_refused():
+    with pytest.raises(ValueError, match="got none to learn from"):
+        StartTables.fit([EXAMPLES["many colours"], EXAMPLES["moving values"]])
+    with pytest.raises(ValueError, match="got none"):
+        StartTables({})
+
+
+def test_tables_written_anew_are_read_anew(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(discs(0).array[0]).save(path)
+    for seed in (1, 2):
+        fitted = StartTables.fit([discs(seed)])
+        fitted.save(tmp_path / "a.npz")
+        packed = compress_file(path, tables=tmp_path / "a.npz", force=True).target
+        assert are_equal(decompress(packed.read_bytes(), helper=fitted), discs(0))
+
+
+def test_the_command_says_what_taught_and_refuses_what_does_nothing(tmp_path, capsys):
+    Image.fromarray(discs(0).array[0]).save(tmp_path / "a.png")
+    (tmp_path / "b.txt").write_text("x")
+    (tmp_path / "c.png").write_bytes(b"broken")
+    files, tables = [str(tmp_path / name) for name in ("a.png", "b.txt", "c.png")], str(tmp_path / "t.npz")
+    command = ["compress", *files, "--fit-tables", tables]
+    for options in (["--out", "x"], ["--bytes"], ["--with", "x"], ["--tables", "x"], ["--jobs", "2"]):
+        assert main([*command, *options]) != 0
+        assert f"--fit-tables takes no {options[0]}" in capsys.readouterr().err
+    assert main(command) == 0
+    assert capsys.readouterr().out == (
+        f"{tables}: learnt from 1 files; 1 left out: no pictures of up to 256 colours; 1 left out: not readable\n"
+    )
+    assert main(command) != 0
+    assert "--force to replace it" in capsys.readouterr().err
+    assert main([*command, "--force"]) == 0
+    assert main(["compress", files[1], "--fit-tables", tables, "--force"]) != 0
+    assert "none to learn from" in capsys.readouterr().err
 
 
 def test_the_commands_fit_and_take_tables(tmp_path, capsys):
