@@ -14,7 +14,8 @@ Every file by itself, with all that its format puts around it. What is measured:
 With ``--with RUN --dataset CORPUS`` the creatures are those of the corpus' test split, and a run of it foretells them
 in one more row; its weights' bytes, which every reader needs too, are said beside.
 
-Run: ``python benchmarks/compression.py --shared ../shared/data [--most 24] [--with RUN --dataset CORPUS]``.
+Run: ``python benchmarks/compression.py --shared ../shared/data [--most 24] [--smallest N] [--sets SET ...]
+[--skip FORMAT ...] [--with RUN --dataset CORPUS]``.
 """
 
 import argparse
@@ -52,6 +53,7 @@ SPRITES = "pokeapi/sprites/sprites/pokemon/versions/generation-v/black-white/ani
 SPECIES = "pokeapi/pokeapi/data/v2/csv/pokemon_species.csv"
 CRIES = "pokeapi/cries/cries/pokemon/latest"
 CREATURES = "creatures"
+SETS = ("fronts", "first-frames", "animations", CREATURES, "cries", "creature-cries")
 Writer = Callable[[Any], int | None]
 seconds = {"write": 0.0, "read": 0.0, "units": 0}
 
@@ -94,7 +96,7 @@ def images_of(picture: Picture) -> list[list[Image.Image]]:
     return ways
 
 
-def size_of_pil(picture: Picture, kind: str, *, is_exact: bool = True, **settings: Any) -> int | None:
+def size_of_pil(picture: Picture, kind: str, **settings: Any) -> int | None:
     """Return the size of the shortest file of a format that PIL writes, and that shows the same frames."""
     sizes = []
     for first, *more in images_of(picture):
@@ -104,7 +106,7 @@ def size_of_pil(picture: Picture, kind: str, *, is_exact: bool = True, **setting
             first.save(file, kind, save_all=bool(more), **times, **settings)
         except (OSError, ValueError):  # a mode that this format does not have
             continue
-        if not is_exact or shown(read_frames(file.getvalue())) == shown(Frames(*picture[:2])):
+        if shown(read_frames(file.getvalue())) == shown(Frames(*picture[:2])):
             sizes.append(len(file.getvalue()))
     return min(sizes, default=None)
 
@@ -209,7 +211,7 @@ def held_out(shared: Path, most: int) -> list[int]:
 
 
 def collect(shared: Path, most: int, corpus: str | None) -> Iterator[tuple[str, str, list[Any]]]:
-    """Yield name, kind and contents of every set."""
+    """Yield name, kind and contents of every set, in the order of `SETS`."""
     fronts = sorted((shared / "tuxemon_fronts").glob("*.png"))
     yield "tuxemon_fronts", "still", [clear(read_frames(path)) for path in fronts]
     names = held_out(shared, most)
@@ -240,14 +242,20 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=24, help="real sprites and creatures (default: %(default)s)")
     parser.add_argument("--with", dest="run", type=Path, help="run folder, of the corpus that --dataset names")
     parser.add_argument("--dataset", help="folder of a corpus of creatures, for its test split")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS, help="what is measured (default: all)")
+    parser.add_argument("--smallest", type=int, help="of each set so many, those of the fewest pixels or samples")
+    parser.add_argument("--skip", nargs="+", default=(), metavar="FORMAT", help="formats left out, as 'JPEG XL'")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     absent = [name for name in ("zpaq", "flac") if not shutil.which(name)]
     absent += [] if find_spec("imagecodecs") else ["imagecodecs (JPEG XL)"]
     print(f"left out as absent: {', '.join(absent) or 'nothing'}; loops compiled: {IS_COMPILED}")
     report = {}
-    for name, kind, contents in collect(options.shared, options.most, options.dataset):
-        formats = formats_of(kind)
+    for key, (name, kind, contents) in zip(SETS, collect(options.shared, options.most, options.dataset), strict=True):
+        if key not in options.sets:
+            continue
+        contents = sorted(contents, key=lambda content: content.array.size)[: options.smallest]
+        formats = {title: writer for title, writer in formats_of(kind).items() if title not in options.skip}
         if name == CREATURES and options.run:
             formats[f".pxb with {options.run.name}"] = size_with(options.run)
         report[name] = measure(name, kind, contents, formats)

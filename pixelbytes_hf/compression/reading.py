@@ -21,7 +21,7 @@ def read_content(path: str | os.PathLike[str], *, limits: MediaLimits = DEFAULT_
     """Return the pixels of a picture file, the samples of a sound file, or the bytes of any other.
 
     What a file is, its suffix says. A picture whose pixels are not all that it holds (16 bits a channel, CMYK, several
-    pages) becomes a `Document`.
+    pages or sizes) becomes a `Document`.
 
     Args:
         path: The file.
