@@ -100,18 +100,17 @@ class SoundScorer(CodecScorer):
         """Return (B, 3 + Q)."""
         nats = -codec.log_probs_of_batch(cells, codes).double()
         signal = torch.from_numpy(codec.amplitudes).to(cells.device)[cells].double()
-        parts = [nats, torch.ones_like(nats), (signal - signal.mean(1, keepdim=True)).square()]
+        moved = signal - signal[:, :1]  # so that of a constant exactly nothing is left
+        parts = [nats, torch.ones_like(nats), (moved - moved.mean(1, keepdim=True)).square()]
         for count in range(1, codes.shape[-1] + 1):
             parts.append((signal - codec.amplitudes_of_batch(codes[..., :count], cells.shape[1]).double()).square())
         return torch.stack([part.flatten(1).sum(1) for part in parts], dim=-1)
 
     def figures(self, sums: NDArray[np.float64]) -> dict[str, float]:
-        """Return residual bits, and the ratio of signal to noise in dB by number of levels; none of silence alone."""
+        """Return residual bits, and the ratio of signal to noise in dB by number of levels; of silence alone none."""
         nats, cells, signal, *noise = sums.tolist()
-        ratios = {
-            f"snr_{count}": float(10 * np.log10(signal / max(power, 1e-12))) if signal else 0.0
-            for count, power in enumerate(noise, 1)
-        }
+        counted = enumerate(noise if signal else (), 1)
+        ratios = {f"snr_{count}": float(10 * np.log10(signal / max(power, 1e-12))) for count, power in counted}
         return {"residual_bits": nats / _NATS_PER_BIT / cells, **ratios, "cells": int(cells)}
 
 

@@ -10,6 +10,7 @@ from ...codecs.configuration_codecs import PixelBytesAudioCodecConfig, PixelByte
 from ...codecs.modeling_audio_codec import PixelBytesAudioCodec
 from ...codecs.modeling_video_codec import PixelBytesVideoCodec
 from ...data.clips import ClipCollator, ClipDataset
+from ...tokens.modalities import TRAITS
 from ..recipe import Corpora, Examples, Recipe
 from .trainer import CodecTrainer
 
@@ -43,6 +44,10 @@ class CodecRecipe(Recipe):
     def make_examples(self, model: Any, corpora: Corpora) -> Examples:
         """Return clips of the codec's medium; those of validation are whole."""
         settings, held_out = self.plan.training, corpora.get("validation")
+        if settings.mirror and not TRAITS[model.medium].can_mirror:
+            raise ValueError(
+                f"mirror must be False of a codec of {model.medium}, which has no left and right, got True"
+            )
         draws = {"length": settings.clip_length, "mirror": settings.mirror, "seed": settings.seed}
         train = ClipDataset(corpora["train"], model.medium, **draws)
         self.check_clips(model, train)
