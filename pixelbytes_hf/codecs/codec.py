@@ -46,6 +46,13 @@ class CodecOutput(ModelOutput):
     commitment: Tensor | None = None
 
 
+def check_cells(name: str, cells: Tensor, count: int) -> None:
+    """Make sure that cells, counted from the first of their kind, are of so many; raises ValueError."""
+    low, high = int(cells.min()), int(cells.max())
+    if not 0 <= low <= high < count:
+        raise ValueError(f"{name} must be in 0..{count - 1}, got {low}..{high}")
+
+
 class PixelBytesCodec(SegmentCodec, WholeWeightsModel):
     """Quantiser, loss, loading and digest of a codec; a subclass brings encoder and decoder.
 
@@ -61,7 +68,8 @@ class PixelBytesCodec(SegmentCodec, WholeWeightsModel):
         super().__init__(config)
         self.tables = config.tables
         self.quantiser = find_quantiser(config.quantiser)(config.quantiser_settings)
-        # steps of training so far, which the entropy's weight follows: saved, so that a resumed run goes on with it
+        # the optimiser's steps so far, which the entropy's weight follows and the trainer sets: saved, so that a
+        # resumed run goes on with it
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
 
     @classmethod
@@ -85,10 +93,12 @@ class PixelBytesCodec(SegmentCodec, WholeWeightsModel):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of settings and weights in hex: equal where equal codes mean the same."""
+        """SHA-256 of settings and weights in hex, without the count of steps: equal where codes mean the same."""
         settings = {name: value for name, value in self.config.to_dict().items() if name not in _NOT_OF_THE_CODEC}
         total = sha256(json.dumps(settings, sort_keys=True).encode())
         for name, weight in sorted(self.state_dict().items()):
+            if name == "num_steps":
+                continue
             data = weight.detach().cpu().contiguous()
             total.update(f"{name} {data.dtype} {tuple(data.shape)}".encode())
             total.update(data.reshape(-1).view(torch.uint8).numpy().tobytes())
@@ -102,12 +112,10 @@ class PixelBytesCodec(SegmentCodec, WholeWeightsModel):
         return float(config.entropy_weight * (config.entropy_boost + (1 - config.entropy_boost) * passed))
 
     def _output(self, reconstruction: Tensor, logits: Tensor, quantised: Quantised, codes: Tensor) -> CodecOutput:
-        """Return the output of a forward pass, and count it if it was one of training."""
+        """Return the output of a forward pass."""
         losses = quantised.losses
         entropy = losses.sample_entropy - losses.batch_entropy
         loss = reconstruction + self.entropy_weight * entropy + self.config.commitment_weight * losses.commitment
-        if self.training:
-            self.num_steps += 1
         return CodecOutput(loss, logits, codes, reconstruction, *losses)
 
     def _init_weights(self, module: nn.Module) -> None:

@@ -89,6 +89,24 @@ def pad_clip(pixels: Tensor, stride: Stride, background: int) -> Tensor:
     return pixels
 
 
+def code_mask(mask: Tensor, stride: Stride) -> Tensor:
+    """Return which codes (B, T', H', W') stand for at least one pixel that counts, bool.
+
+    Args:
+        mask: (B, T, H, W), zero at pixels that do not count.
+        stride: In all, along each axis.
+
+    Example:
+        >>> code_mask(torch.tensor([1, 1, 1, 0, 0]).view(1, 5, 1, 1), (2, 1, 1)).flatten().tolist()
+        [True, True, False]
+    """
+    size = ClipSize(*mask.shape[1:])
+    wanted = padded_size(code_size(size, stride), stride)
+    later = (stride[0] - 1, wanted.frames - size.frames)  # the first frame alone is the first code
+    extra = (0, wanted.columns - size.columns, 0, wanted.rows - size.rows, *later)
+    return F.max_pool3d(F.pad((mask != 0).float(), extra), stride) > 0
+
+
 def crop_clip(grid: Tensor, size: ClipSize) -> Tensor:
     """Return (B, T, H, W, ...) without what lies beyond `size`."""
     return grid[:, : size.frames, : size.rows, : size.columns]

@@ -5,7 +5,7 @@ Q codes refines what those before it say. The decoder gives an amplitude per sam
 that is a distribution over the levels (a logistic one, as in PixelCNN++), whose cross entropy is the loss, so that a
 sound too has a lossless code in two parts.
 
-Group norms look at a whole sound, and convolutions to both sides: sounds are encoded whole.
+Group norms look at one position at a time, convolutions to both sides: sounds are encoded whole.
 
 Shapes: B batch, N samples, C channels, N' frames of samples, Q codes of a frame, A levels, K width of a vector.
 """
@@ -21,7 +21,7 @@ from transformers.utils import can_return_tuple
 
 from ..pretrained.remote_code import is_copy
 from .audio_layers import AudioDecoder, AudioEncoder
-from .codec import CodecOutput, PixelBytesCodec
+from .codec import CodecOutput, PixelBytesCodec, check_cells
 from .configuration_codecs import PixelBytesAudioCodecConfig
 from .segment_codec import evaluating
 
@@ -64,16 +64,17 @@ class PixelBytesAudioCodec(PixelBytesCodec):
 
         Args:
             levels: (B, N, C) integers, counted from the first level of the vocabulary.
-            mask: (B, N), zero at samples that do not count, where a batch is padded to one length.
+            mask: (B, N), zero at samples that do not count, where a batch is padded to one length. Codes of such
+                samples alone enter no term of the loss and no codebook; convolutions still see them from beside.
 
         Returns:
-            The loss, logits (B, N, C, A), codes (B, N', Q) with -1 where training left a level out, and the terms of
-            the loss.
+            The loss, logits (B, N, C, A), codes (B, N', Q) with -1 where training left a level out and at those of
+            padding, and the terms of the loss.
 
         Raises:
             ValueError: If the shape does not fit, or a level is outside of the vocabulary.
         """
-        quantised = self.quantiser(self._encode(levels))
+        quantised = self.quantiser(self._encode(levels), None if mask is None else self._frame_mask(mask))
         logits = self._logits(self._decode(quantised.vectors, levels.shape[1]))
         losses = F.cross_entropy(logits.flatten(0, -2), levels.long().flatten(), reduction="none")
         weights = torch.ones_like(levels, dtype=losses.dtype) if mask is None else mask[..., None].expand(levels.shape)
@@ -156,13 +157,16 @@ class PixelBytesAudioCodec(PixelBytesCodec):
                 f"levels must be non-empty (B, N, {channels}) integers, got {levels.dtype} of shape "
                 f"{tuple(levels.shape)}"
             )
-        low, high = int(levels.min()), int(levels.max())
-        if not 0 <= low <= high < size:
-            raise ValueError(f"levels must be in 0..{size - 1}, got {low}..{high}")
+        check_cells("levels", levels, size)
         sound = self._table(levels.device)[levels.long()].movedim(-1, 1)
         # silence, so that what the strides do not divide needs no level of its own
         sound = F.pad(sound, (0, -sound.shape[-1] % self.config.frame_length)).to(self.dtype)
         return self.encoder(sound).movedim(1, -1)
+
+    def _frame_mask(self, mask: Tensor) -> Tensor:
+        """Return which frames (B, N') hold at least one sample that counts, bool, of samples (B, N)."""
+        frame = self.config.frame_length
+        return F.pad(mask != 0, (0, -mask.shape[1] % frame)).unflatten(1, (-1, frame)).any(-1)
 
     def _decode(self, vectors: Tensor, length: int) -> Tensor:
         """Return the amplitudes (B, N, C) of vectors (B, N', K)."""

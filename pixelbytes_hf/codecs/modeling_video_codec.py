@@ -14,9 +14,9 @@ from transformers import AutoModel
 from transformers.utils import can_return_tuple
 
 from ..pretrained.remote_code import is_copy
-from .codec import CodecOutput, PixelBytesCodec
+from .codec import CodecOutput, PixelBytesCodec, check_cells
 from .configuration_codecs import PixelBytesVideoCodecConfig
-from .geometry import ClipSize, check_crop, crop_clip, pad_clip, padded_size
+from .geometry import ClipSize, check_crop, code_mask, crop_clip, pad_clip, padded_size
 from .segment_codec import evaluating
 from .video_layers import VideoDecoder, VideoEncoder
 
@@ -53,16 +53,18 @@ class PixelBytesVideoCodec(PixelBytesCodec):
 
         Args:
             pixels: (B, T, H, W) integers, counted from the first pixel of the vocabulary.
-            mask: (B, T, H, W), zero at pixels that do not count, where a batch is padded to one size.
+            mask: (B, T, H, W), zero at pixels that do not count, where a batch is padded to one size. Codes of such
+                pixels alone enter no term of the loss; convolutions and the norms of frames still see them.
 
         Returns:
-            The loss, logits (B, T, H, W, P), codes (B, T', H', W'), and the terms of the loss.
+            The loss, logits (B, T, H, W, P), codes (B, T', H', W') with -1 at those of padding, and the terms of the
+            loss.
 
         Raises:
             ValueError: If the shape does not fit, or a pixel is outside of the vocabulary.
         """
-        vectors = self._encode(pixels)
-        quantised = self.quantiser(vectors)
+        kept = None if mask is None else code_mask(mask, self.config.total_stride)
+        quantised = self.quantiser(self._encode(pixels), kept)
         logits = self._decode(quantised.vectors, ClipSize(*pixels.shape[1:]))
         reconstruction = self._reconstruction_loss(logits, pixels, mask)
         return self._output(reconstruction, logits, quantised, quantised.codes[..., 0])
@@ -116,13 +118,9 @@ class PixelBytesVideoCodec(PixelBytesCodec):
             raise ValueError(
                 f"pixels must be non-empty (B, T, H, W) integers, got {pixels.dtype} of shape {tuple(pixels.shape)}"
             )
+        check_cells("pixels", pixels, self.config.num_pixels)
         padded = pad_clip(pixels.long(), self.config.total_stride, self.config.background)
-        try:
-            embedded = self.embedding(padded)
-        except IndexError as error:
-            low, high = int(pixels.min()), int(pixels.max())
-            raise ValueError(f"pixels must be in 0..{self.config.num_pixels - 1}, got {low}..{high}") from error
-        return self.encoder(embedded.movedim(-1, 1)).movedim(1, -1)
+        return self.encoder(self.embedding(padded).movedim(-1, 1)).movedim(1, -1)
 
     def _decode(self, vectors: Tensor, size: ClipSize) -> Tensor:
         """Return the logits (B, T, H, W, P) of vectors (B, T', H', W', K)."""

@@ -23,7 +23,8 @@ def train(codec, draw, num_steps, learning_rate):
     codec.train()
     optimiser = torch.optim.Adam(codec.parameters(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, total_steps=num_steps)
-    for _ in range(num_steps):
+    for step in range(num_steps):
+        codec.num_steps.fill_(step)
         optimiser.zero_grad()
         codec(draw()).loss.backward()
         optimiser.step()

@@ -18,7 +18,7 @@ from pixelbytes_hf.data.corpus import TokenCorpus
 from pixelbytes_hf.evaluation.codecs import evaluate_codec, evaluate_without_codec
 from pixelbytes_hf.media.pictures import read_frames
 from pixelbytes_hf.runs.codec_run import CodecRun
-from pixelbytes_hf.tokens.grid import image_segment, text_segment
+from pixelbytes_hf.tokens.grid import audio_segment, image_segment, text_segment
 from pixelbytes_hf.training.codecs.trainer import CodecTrainer
 from pixelbytes_hf.training.presets import get_preset
 from pixelbytes_hf.training.train import train
@@ -72,7 +72,8 @@ def picture_corpus(paper, count=6):
 
 
 def small_run(folder, data, **options):
-    return train(data, get_preset("codec-fsq"), folder, model=SMALL["codec-fsq"], progress=False, **{**RUN, **options})
+    settings = {"model": SMALL["codec-fsq"], **RUN, **options}
+    return train(data, get_preset("codec-fsq"), folder, progress=False, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +154,8 @@ def test_an_interrupted_codec_goes_on_bit_for_bit(paper, tmp_path, monkeypatch, 
     one, other = (load_file(folder / "model.safetensors") for folder in (own_run, tmp_path / "cut"))
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
     assert int(one["num_steps"]) == 4
+    small_run(tmp_path / "more", data, start_from=own_run, model=None, gradient_accumulation_steps=2, max_steps=2)
+    assert int(load_file(tmp_path / "more" / "model.safetensors")["num_steps"]) == 4 + 2
     assert CodecRun.load(own_run).codec.digest == CodecRun.load(tmp_path / "cut").codec.digest
 
 
@@ -277,9 +280,20 @@ def test_a_run_that_is_no_codec_or_broken_is_refused(run_folder, own_run, tmp_pa
         CodecRun.load(broken)
 
 
-def test_sounds_of_another_number_of_channels_are_refused(paper, tmp_path):
-    from pixelbytes_hf.tokens.grid import audio_segment
+def test_silence_has_no_ratio_of_signal_to_noise(runs, paper):
+    codec = CodecRun.load(runs["codec-sound"]).codec
+    corpus = TokenCorpus.from_records([[audio_segment(np.full((41, 2), paper.level_ids.start + 7), paper)]], paper)
+    figures = evaluate_codec(codec, corpus, progress=False)["figures"]
+    assert figures["cells"] == 82 and not [name for name in figures if name.startswith("snr")]
 
+
+def test_sounds_are_not_mirrored(runs, corpus, tmp_path, capsys):
+    words = ["train", "--dataset", str(corpus), "--preset", "codec-sound", "--output-dir", str(tmp_path / "x")]
+    assert main([*words, "--mirror", *steps()]) == 2
+    assert "mirror must be False of a codec of audio" in capsys.readouterr().err and not (tmp_path / "x").exists()
+
+
+def test_sounds_of_another_number_of_channels_are_refused(paper, tmp_path):
     levels = np.full((40, 1), paper.level_ids.start)
     corpus = TokenCorpus.from_records([[audio_segment(levels, paper)]], paper)
     with pytest.raises(ValueError, match=r"num_channels=2, got sounds of \[1\] channels"):

@@ -115,8 +115,19 @@ class Quantiser(nn.Module):
         """Number of codes of each of the Q levels."""
         return self.sizes_of(self.settings)
 
-    def forward(self, vectors: Tensor) -> Quantised:
-        """Round vectors (..., K) of any floating type; what comes out is of that type."""
+    def forward(self, vectors: Tensor, kept: Tensor | None = None) -> Quantised:
+        """Round vectors (..., K) of any floating type; what comes out is of that type.
+
+        Args:
+            vectors: (..., K).
+            kept: (...) bool, positions that count; by default all. The others enter no term of the loss and no
+                codebook: their vectors come out as zeros, their codes as -1.
+
+        Raises:
+            ValueError: If the width is another, `kept` has another shape, or no position counts.
+        """
+        if kept is not None:
+            return self._round_kept(vectors, kept)
         if vectors.shape[-1] != self.width:
             raise ValueError(f"vectors must have width {self.width}, got shape {tuple(vectors.shape)}")
         with torch.autocast(vectors.device.type, enabled=False):
@@ -126,6 +137,17 @@ class Quantiser(nn.Module):
             rounded, codes, losses = self.quantise(wide.reshape(1, -1, self.width))
         codes = codes.long().reshape(*vectors.shape[:-1], len(self.code_sizes))
         return Quantised(rounded.reshape(vectors.shape).to(vectors.dtype), codes, losses)
+
+    def _round_kept(self, vectors: Tensor, kept: Tensor) -> Quantised:
+        if kept.shape != vectors.shape[:-1] or not kept.any():
+            raise ValueError(
+                f"kept must be of the positions {tuple(vectors.shape[:-1])} and keep one of them, got shape "
+                f"{tuple(kept.shape)} with {int(kept.sum())} kept"
+            )
+        rounded, codes, losses = self(vectors[kept])
+        all_codes = codes.new_full((*kept.shape, codes.shape[-1]), -1)
+        all_codes[kept] = codes
+        return Quantised(torch.zeros_like(vectors).masked_scatter(kept[..., None], rounded), all_codes, losses)
 
     def encode(self, vectors: Tensor) -> Tensor:
         """Return the codes (..., Q) of vectors (..., K)."""

@@ -8,10 +8,33 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import EvalPrediction
+from transformers import EvalPrediction, TrainerCallback, TrainingArguments
 
+from ...codecs.codec import PixelBytesCodec
 from ...codecs.codec_scores import scorer_of
 from ..trainer import SettingsTrainer
+
+
+class StepCounter(TrainerCallback):
+    """Tells a codec the optimiser's steps so far, which the weight of its entropy follows.
+
+    A codec that is trained further goes on from the steps that it had.
+
+    Args:
+        codec: That is trained.
+    """
+
+    def __init__(self, codec: PixelBytesCodec) -> None:
+        """Keep the codec."""
+        self.codec, self.before = codec, 0
+
+    def on_train_begin(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        """Find the steps of earlier runs: those of a checkpoint count this run's too."""
+        self.before = int(self.codec.num_steps) - state.global_step
+
+    def on_step_end(self, args: TrainingArguments, state: Any, control: Any, **kwargs: Any) -> None:
+        """Count the step, before a checkpoint is written."""
+        self.codec.num_steps.fill_(self.before + state.global_step)
 
 
 class CodecTrainer(SettingsTrainer):
@@ -26,6 +49,7 @@ class CodecTrainer(SettingsTrainer):
         """Choose the figures of the codec's medium."""
         self.scorer = scorer_of(model)
         super().__init__(model, *args, compute_metrics=self._summarise, **options)
+        self.add_callback(StepCounter(model))
 
     def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Return the codec's loss; the sizes of clips are for validation."""
