@@ -103,6 +103,7 @@ def evaluate_sequence(
     """
     from ..data.code_corpus import check_codecs
     from ..data.task_mixture import TaskMixture
+    from ..data.tasks import find_task
     from ..data.tokenize_dataset import as_corpus
     from ..evaluation.evaluation import evaluate_baselines, evaluate_model
     from ..evaluation.evaluation_tasks import evaluate_task_baselines, evaluate_tasks
@@ -123,7 +124,9 @@ def evaluate_sequence(
         if window_length is not None or state is not None:
             given = window_length if state is None else state
             raise ValueError(f"--window-length and --state must not be given with tasks, read as a whole, got {given}")
-        chosen_codec = record["settings"].get("codec") if codec is None else codec
+        # that of the training may have moved: it is looked for only where a task needs it
+        needed = any(find_task(name).cuts_pixels for name in tasks)
+        chosen_codec = record["settings"].get("codec") if codec is None and needed else codec
         made = None if chosen_codec is None else load_codec(chosen_codec, "image", corpus.codecs)
         rows = evaluate_tasks(run.model, corpus, tasks, codec=made, **settings, seed=seed)
         results = {f"run {folder.name}: {name}": row for name, row in rows.items()}

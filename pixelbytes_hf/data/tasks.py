@@ -79,6 +79,11 @@ class Task:
         has_all = all(len(media.get(part.medium, ())) == 1 for part in parts)
         return bool(parts) and has_all and all(part.cut.fits(media[part.medium][0], vocabulary) for part in parts)
 
+    @property
+    def cuts_pixels(self) -> bool:
+        """Whether pictures of codes are decoded to be cut, which needs their codec."""
+        return any(not part.cut.is_of_codes for part in (*self.given, *self.asked))
+
     def give(self, media: Sequence[Segment], vocabulary: Vocabulary) -> list[Segment]:
         """Return what is given of media that stand alone: a crop as it is, of others the frames that the task gives.
 

@@ -19,7 +19,8 @@ from .settings import rename_settings
 logger = logging.get_logger(__name__)
 RECORD_NAME = "training.json"
 _RECORD_KINDS = {**dict.fromkeys(["model", "tokenizer", "settings", "data", "versions"], dict), "settings.seed": int}
-_FREE_TO_CHANGE = ("save_total_limit", "report_to")  # settings that a resumed run may change
+# settings that a resumed run may change; of a codec the folder: its digest is among the data
+_FREE_TO_CHANGE = ("save_total_limit", "report_to", "codec")
 
 
 def describe_run(
@@ -101,7 +102,7 @@ def _check_same_run(old: dict[str, Any], new: dict[str, Any]) -> None:
         raise ValueError(f"the run to resume was of the kind {kind!r}, got {new['kind']!r}")
     for part in ("model", "tokenizer", "settings", "data"):
         for place, before, after in find_differences(old[part], new[part]):
-            if not place.startswith(_FREE_TO_CHANGE):
+            if part != "settings" or place.partition("[")[0] not in _FREE_TO_CHANGE:
                 raise ValueError(f"the run to resume had other {part}: {place} was {before!r}, got {after!r}")
 
 

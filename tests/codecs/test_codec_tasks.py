@@ -1,6 +1,8 @@
 """Tasks of a run on codes: conditions are cut as pixels and encoded by the codec, from training to the files made."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +72,25 @@ def test_a_run_on_codes_is_scored_by_tasks(made, tmp_path, capsys):
     assert scored["image_code"]["tokens"] > 0 and "text" not in scored and "uniform" in rows
     assert main([*command, "--no-baselines", "--tasks", "outpainting-central", "--codec", codec]) == 0
     assert [*json.loads((tmp_path / "x.json").read_text())] == ["run run: outpainting-central"]
+
+
+def test_a_codec_that_moved_is_given_again(made, tmp_path, capsys):
+    codec, codes, _ = made
+    first, moved, run = (str(tmp_path / name) for name in ("first", "moved", "run"))
+    shutil.copytree(codec, first)
+    words = ["train", "--dataset", codes, "--preset", "mini", "--output-dir", run, "--model", MODEL, *STEP]
+    words += ["--prefix-windows", "0", "--tasks", '{"interpolation": 1, "text-to-video": 1}']
+    assert main([*words, "--codec", first]) == 0
+    Path(first).rename(moved)
+    command = ["evaluate", run, "--dataset", codes, "--no-baselines", "--out", str(tmp_path / "x.json"), "--tasks"]
+    assert main([*command, "text-to-video"]) == 0
+    capsys.readouterr()
+    assert main([*command, "interpolation"]) == 2 and "first' has no config.json" in capsys.readouterr().err
+    assert main([*command, "interpolation", "--codec", moved]) == 0
+    assert main([*words, "--codec", moved, "--resume"]) == 0
+    capsys.readouterr()
+    assert main([*words, "--codec", moved, "--resume", "--seed", "5"]) == 2
+    assert "the run to resume had other settings: seed was" in capsys.readouterr().err
 
 
 def test_another_codec_is_refused(made, corpus, tmp_path, capsys):
