@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from ..data.code_corpus import segments_of_record
-from ..data.tokenize_dataset import as_corpus
+from ..data.corpus import TokenCorpus
+from ..data.tokenize_dataset import as_corpus, rows_with_media
 from ..evaluation.codecs import evaluate_codec, evaluate_without_codec, format_codec_table
 from ..evaluation.figures import SheetRow, draw_contact_sheet, draw_sounds
 from ..media.gif_writer import write_gif
@@ -43,8 +44,8 @@ def evaluate_codec_run(
         batch_size: Clips read together.
     """
     run = CodecRun.load(run_folder)
-    test = as_corpus(data[split], run.tokenizer)
-    train = as_corpus(data["train"], run.tokenizer) if baselines else None
+    test = _read(data[split], run)
+    train = _read(data["train"], run) if baselines else None
     results = {f"run {Path(run_folder).resolve().name}": evaluate_codec(run.codec, test, train, batch_size=batch_size)}
     if train is not None:
         results |= evaluate_without_codec(run.codec, test, train)
@@ -56,10 +57,10 @@ def write_reconstructions(
     out: str | Path,
     *,
     dataset: str | None = None,
-    split: str = "test",
+    split: str | None = None,
     image: str | None = None,
     audio: str | None = None,
-    num_items: int = NUM_ITEMS,
+    num_items: int | None = None,
 ) -> list[Path]:
     """Write media as they are and as they come back from a codec's codes, and return the files.
 
@@ -67,13 +68,14 @@ def write_reconstructions(
         run_folder: Of the codec.
         out: Folder to write into.
         dataset: Corpus whose first records are shown.
-        split: Of it.
+        split: Of it, by default ``test``.
         image: Picture file to show instead, for a codec of pictures.
         audio: Sound file to show instead, for a codec of sounds.
-        num_items: Records to show, at most.
+        num_items: Of its records to show, at most; by default `NUM_ITEMS`.
 
     Raises:
-        ValueError: If there is not one source, of the codec's medium, or no record has that medium.
+        ValueError: If there is not one source, of the codec's medium, no record has that medium, or a part of a
+            dataset is chosen without one.
     """
     run, target = CodecRun.load(run_folder), Path(out)
     medium = run.codec.medium
@@ -83,9 +85,13 @@ def write_reconstructions(
         got = ", ".join(f"--{name}" for name in sources) or "none"
         raise ValueError(f"a codec of {medium} shows --dataset or --{medium}, one of them: got {got}")
     if dataset is None:
+        chosen = [f"--{name}" for name, value in (("split", split), ("num-items", num_items)) if value is not None]
+        if chosen:
+            raise ValueError(f"{' and '.join(chosen)} must not be given without --dataset")
         segments = run.tokenizer.encode_record(**{medium: given[medium]})[0]
     else:
-        segments = list(_held_out(run, dataset, split, num_items))
+        split = "test" if split is None else split
+        segments = list(_held_out(run, dataset, split, NUM_ITEMS if num_items is None else num_items))
     if not segments:
         raise ValueError(f"--dataset must have records with {medium} in its split {split!r}, got none")
     write = _write_pictures if medium == "image" else _write_sounds
@@ -122,13 +128,18 @@ def _held_out(run: CodecRun, dataset: str, split: str, num_items: int) -> Iterat
     data = open_corpus(dataset)
     if split not in data:
         raise ValueError(f"dataset {dataset!r} has no split {split!r}: it has {sorted(data)}")
-    rows = data[split]
+    # cut after rows without the medium are left out, so that they take no place
+    rows = rows_with_media(data[split], run.tokenizer)
     rows = rows.select(range(min(num_items, len(rows)))) if hasattr(rows, "select") else rows
     corpus = as_corpus(rows, run.tokenizer)
     found = (each for index in range(corpus.num_records) for each in segments_of_record(corpus, index))
     of_medium = (segment for segment in found if segment.modality == run.codec.medium)
     for _, segment in zip(range(num_items), of_medium, strict=False):
         yield segment
+
+
+def _read(rows: Any, run: CodecRun) -> TokenCorpus:
+    return as_corpus(rows_with_media(rows, run.tokenizer), run.tokenizer)
 
 
 def _decode(run: CodecRun, segment: Segment) -> Any:
@@ -141,8 +152,9 @@ def _write_pictures(run: CodecRun, segments: Sequence[Segment], codes: Sequence[
     rows, written = [], []
     for number, (segment, code) in enumerate(zip(segments, codes, strict=True)):
         cells = codes_of_segment(segment, run.codec.vocabulary)
-        back = codes_of_segment(run.codec.decode(code, cells.shape), run.codec.vocabulary)
-        real, made = _decode(run, segment), _decode(run, run.codec.decode(code, cells.shape))
+        decoded = run.codec.decode(code, cells.shape)
+        back = codes_of_segment(decoded, run.codec.vocabulary)
+        real, made = _decode(run, segment), _decode(run, decoded)
         size = "x".join(map(str, codes_of_segment(code, run.codec.vocabulary).shape))
         rows.append(SheetRow(f"{number}: {size} codes, {(cells == back).mean():.1%} of pixels", real, made))
         if number == 0:

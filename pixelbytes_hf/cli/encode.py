@@ -2,11 +2,13 @@
 
 import argparse
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .corpora import open_corpus
+from .corpora import open_corpus, tell
+
+MEDIUM_OF_OPTION = {"--codec": "image", "--audio-codec": "audio"}
 
 
 def add_encode(command: argparse.ArgumentParser) -> None:
@@ -45,19 +47,20 @@ def encode_dataset(runs: Mapping[str, str], data: Mapping[str, Any], out: str | 
             fit them.
     """
     from ..data.code_corpus import encode_corpus, vocabulary_of_codecs
-    from ..data.tokenize_dataset import as_corpus
+    from ..data.tokenize_dataset import as_corpus, rows_with_media
     from ..runs.codec_run import CodecRun
 
     target = Path(out)
     if target.exists():
         raise FileExistsError(f"folder {str(target)!r} exists: expected a name that is free")
     loaded = {name: CodecRun.load(folder) for name, folder in runs.items()}
-    for name, medium in (("--codec", "image"), ("--audio-codec", "audio")):
-        if name in loaded and (found := loaded[name].codec.medium) != medium:
+    for name, run in loaded.items():
+        if (found := run.codec.medium) != (medium := MEDIUM_OF_OPTION[name]):
             raise ValueError(f"{name} must be a codec of {medium}, got one of {found} in {runs[name]!r}")
     codecs = [run.codec for run in loaded.values()]
     vocabulary = vocabulary_of_codecs(codecs)
-    options = _merge_options([run.tokenizer for run in loaded.values()])
+    options = _options_of_reading({run.codec.medium: run.tokenizer for run in loaded.values()})
+    tell(_left_out(data, options["order"]))
     tokenizer_class = type(next(iter(loaded.values())).tokenizer)
     reads = tokenizer_class(**options)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +68,7 @@ def encode_dataset(runs: Mapping[str, str], data: Mapping[str, Any], out: str | 
         part, sizes = Path(temporary) / "corpus", {}
         part.mkdir()
         for split, rows in data.items():
-            corpus = encode_corpus(as_corpus(rows, reads), codecs)
+            corpus = encode_corpus(as_corpus(rows_with_media(rows, reads), reads), codecs)
             corpus.save(part / split)
             sizes[split] = corpus.num_tokens
         tokenizer_class(**{**options, "vocabulary": vocabulary.to_dict()}).save_pretrained(part)
@@ -73,18 +76,42 @@ def encode_dataset(runs: Mapping[str, str], data: Mapping[str, Any], out: str | 
     return sizes
 
 
-def _merge_options(tokenizers: list[Any]) -> dict[str, Any]:
-    """Return the options of a tokenizer that reads text and each codec's medium as that codec's own does."""
-    names = {"preset", "vocabulary", "errors", "scaling", "sampling_rate_hz"}
-    first = tokenizers[0].options
-    for other in tokenizers[1:]:
-        if first["preset"] != other.options["preset"] or first["vocabulary"] != other.options["vocabulary"]:
+def _options_of_reading(tokenizers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a tokenizer that reads text and each codec's medium as that codec's own does.
+
+    Args:
+        tokenizers: Of codecs, by medium.
+
+    Raises:
+        ValueError: If they differ in what all media share.
+    """
+    first, *others = tokenizers.values()
+    for other in others:
+        if any(first.options[name] != other.options[name] for name in ("preset", "vocabulary")):
             raise ValueError("codecs must be of one vocabulary of media, got two of different ones")
-    media = [name for tokenizer in tokenizers for name in tokenizer.order if name != "text"]
-    slicing = dict(first["slicing"])
-    sound = next((each for each in tokenizers if "audio" in each.order), tokenizers[0])
-    for tokenizer in tokenizers:
-        slicing |= {name: tokenizer.options["slicing"][name] for name in tokenizer.order if name != "text"}
-    of_sound = {name: sound.options[name] for name in ("scaling", "sampling_rate_hz")}
-    kept = {name: value for name, value in first.items() if name in names}
-    return {**kept, **of_sound, "slicing": slicing, "order": ["text", *dict.fromkeys(media)]}
+        if first.errors != other.errors or type(first) is not type(other):
+            got = ", ".join(f"{type(each).__name__} with errors={each.errors!r}" for each in (first, other))
+            raise ValueError(f"codecs must have tokenizers of one class that read text alike, got {got}")
+    sound = tokenizers.get("audio", first)
+    own = {name: sound.options[name] for name in ("scaling", "sampling_rate_hz")}
+    slicing = {medium: tokenizer.options["slicing"][medium] for medium, tokenizer in tokenizers.items()}
+    return {**first.options, **own, "slicing": slicing, "order": _order_of(tokenizers)}
+
+
+def _order_of(tokenizers: Mapping[str, Any]) -> list[str]:
+    """Return text and the codecs' media in the order of the tokenizers that name all of them, else text first."""
+    kept = ["text", *tokenizers]
+    orders = {tuple(name for name in tokenizer.order if name in kept) for tokenizer in tokenizers.values()}
+    whole = [order for order in orders if len(order) == len(kept)]
+    if len(whole) > 1:
+        raise ValueError(f"codecs must have tokenizers of one order of media, got {sorted(whole)}")
+    return list(whole[0]) if whole else kept
+
+
+def _left_out(data: Mapping[str, Any], order: Sequence[str]) -> str:
+    """Return in words which media of a dataset are not read; nothing if all are."""
+    from ..data.tokenize_dataset import COLUMNS
+
+    columns = {name for rows in data.values() for name in getattr(rows, "column_names", ())}
+    media = [medium for medium, column in COLUMNS.items() if column in columns and medium not in order]
+    return f"left out, as there is no codec of it: {', '.join(media)}" if media else ""

@@ -4,10 +4,15 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+from transformers.utils import logging
+
 from ..models.pixelbytes.tokenization_pixelbytes import ActionPixelBytesTokenizer
 from ..tokens.grid import Segment
 from .corpus import TokenCorpus
 
+logger = logging.get_logger(__name__)
+_ROWS_AT_ONCE = 1000
 COLUMNS: Mapping[str, str] = MappingProxyType({"text": "text", "image": "pixels", "audio": "audio"})
 
 
@@ -25,6 +30,35 @@ def as_corpus(rows: Any, tokenizer: ActionPixelBytesTokenizer, *, progress: bool
             f"{tokenizer.tables.size}: expected the same tables"
         )
     return rows
+
+
+def rows_with_media(rows: Any, tokenizer: ActionPixelBytesTokenizer) -> Any:
+    """Return the rows that have one of the media that a tokenizer reads; how many are left out is logged.
+
+    Args:
+        rows: A `datasets.Dataset` with the columns of those media; a `TokenCorpus` is returned as it is.
+        tokenizer: Whose `order` names the media.
+
+    Raises:
+        ValueError: If no row has one.
+    """
+    if isinstance(rows, TokenCorpus):
+        return rows
+    names = [COLUMNS[medium] for medium in tokenizer.order if COLUMNS[medium] in rows.column_names]
+    if not names:
+        return rows  # `tokenize_dataset` says which columns lack
+    kept: list[int] = []
+    stored = rows.select_columns(names).with_format("arrow")
+    for start, table in zip(range(0, len(rows), _ROWS_AT_ONCE), stored.iter(_ROWS_AT_ONCE), strict=True):
+        has_one = np.any([table[name].is_valid().to_numpy() for name in names], axis=0)
+        kept += (np.flatnonzero(has_one) + start).tolist()
+    if not kept:
+        raise ValueError(f"dataset must have rows with {' or '.join(tokenizer.order)}, got {len(rows)} without")
+    if len(kept) == len(rows):
+        return rows
+    media = " or ".join(tokenizer.order)
+    logger.warning("%d of %d rows are left out: they have no %s", len(rows) - len(kept), len(rows), media)
+    return rows.select(kept)
 
 
 def tokenize_dataset(

@@ -1,15 +1,19 @@
 """Codecs as kinds of systems: every verb on small runs, corpora of codes, and bad input by name."""
 
 import json
+import logging
 import shutil
 
 import numpy as np
 import pytest
 import torch
 from codec_media import clip_pixels
+from datasets import Image
 from safetensors.torch import load_file, save_file
 
+from pixelbytes_hf.cli.codecs import evaluate_codec_run, write_reconstructions
 from pixelbytes_hf.cli.corpora import open_corpus
+from pixelbytes_hf.cli.encode import _options_of_reading
 from pixelbytes_hf.cli.main import main
 from pixelbytes_hf.codecs.codec_scores import PictureScorer, changed_pixels, scorer_of
 from pixelbytes_hf.data.clips import ClipCollator, ClipDataset
@@ -193,6 +197,10 @@ def test_generate_shows_pictures_and_sounds_as_they_come_back(runs, corpus, tmp_
     assert main(["generate", str(runs["codec-lfq"]), "--audio", "x.wav", "--out", str(tmp_path / "no")]) == 2
     assert "shows --dataset or --image, one of them: got --audio" in capsys.readouterr().err
     picture = str(tmp_path / "codec-lfq" / "real.gif")
+    words = ["generate", str(runs["codec-lfq"]), "--image", picture, "--out", str(tmp_path / "no")]
+    for option in (["--num-items", "8"], ["--split", "test"]):
+        assert main([*words, *option]) == 2
+        assert f"{option[0]} must not be given without --dataset" in capsys.readouterr().err
     assert main(["generate", str(runs["codec-lfq"]), "--image", picture, "--out", str(tmp_path / "one")]) == 0
 
 
@@ -239,6 +247,57 @@ def test_a_corpus_of_another_codec_is_refused(encoded, tmp_path, capsys):
     words = [*words[:2], str(other), *words[3:5], "--output-dir", str(tmp_path / "y")]
     assert main([*words, "--start-from", str(tmp_path / "x")]) == 2
     assert "of the codec" in capsys.readouterr().err and not (tmp_path / "y").exists()
+
+
+def test_rows_without_the_medium_are_left_out_and_counted(runs, corpus, tmp_path, caplog, monkeypatch, capsys):
+    data = open_corpus(str(corpus))
+    for split in ("train", "test"):
+        rows = data[split].cast_column("pixels", Image(decode=False))
+        data[split] = rows.map(lambda row, n: {"pixels": row["pixels"] if n % 3 else None}, with_indices=True)
+    logger = logging.getLogger("pixelbytes_hf.data.tokenize_dataset")
+    monkeypatch.setattr(logger, "propagate", True)
+    monkeypatch.setattr(logging.getLogger("pixelbytes_hf"), "propagate", True)
+    logger.addHandler(caplog.handler)
+    codec, lost = runs["codec-lfq"], [-(-len(data[split]) // 3) for split in ("train", "test")]
+    results, _ = evaluate_codec_run(codec, data, split="test", baselines=True)
+    assert results["run codec-lfq"]["corpus"]["num_records"] == len(data["test"]) - lost[1]
+    for count, split in zip(lost, ("train", "test"), strict=True):
+        assert f"{count} of {len(data[split])} rows are left out: they have no image" in caplog.text
+    assert small_run(tmp_path / "run", data, tokenizer=CodecRun.load(codec).tokenizer).is_dir()
+    monkeypatch.setattr("pixelbytes_hf.cli.codecs.open_corpus", lambda name: data)
+    write_reconstructions(codec, tmp_path / "out", dataset="x", num_items=2)
+    assert len(json.loads((tmp_path / "out" / "codes.json").read_text())["codes"]) == 2
+    with pytest.raises(ValueError, match="must have rows with image, got 1 without"):
+        evaluate_codec_run(codec, {"test": data["test"].select([0])}, split="test", baselines=False)
+
+
+def test_encode_reads_each_medium_as_its_codec_does(runs, corpus, tmp_path, capsys):
+    picture, sound = CodecRun.load(runs["codec-lfq"]), CodecRun.load(runs["codec-sound"])
+    every = {
+        **picture.tokenizer.options,
+        "order": ["text", "image", "audio"],
+        "sampling_rate_hz": 11,
+        "scaling": "peak",
+    }
+    other = type(picture.tokenizer)(**every)
+    options = _options_of_reading({"image": other, "audio": sound.tokenizer})
+    assert {name: options[name] for name in ("sampling_rate_hz", "scaling")} == {
+        name: sound.tokenizer.options[name] for name in ("sampling_rate_hz", "scaling")
+    }
+    assert options["order"] == ["text", "image", "audio"]
+    assert options["slicing"] == {"image": other.slicing["image"], "audio": sound.tokenizer.slicing["audio"]}
+    strict = type(other)(**{**sound.tokenizer.options, "errors": "strict"})
+    with pytest.raises(ValueError, match=r"read text alike, got .*'replace'.*'strict'"):
+        _options_of_reading({"image": other, "audio": strict})
+    turned = type(other)(**{**sound.tokenizer.options, "order": ["audio", "image", "text"]})
+    with pytest.raises(ValueError, match="of one order of media"):
+        _options_of_reading({"image": other, "audio": turned})
+    folder = shutil.copytree(runs["codec-lfq"], tmp_path / "every")
+    other.save_pretrained(folder)
+    words = ["encode", "--codec", str(folder), "--dataset", str(corpus), "--out", str(tmp_path / "codes")]
+    assert main(words) == 0 and "no codec of it: audio" in capsys.readouterr().err
+    segments = segments_of_record(open_corpus(str(tmp_path / "codes"))["test"], 0)
+    assert [segment.modality for segment in segments] == ["text", "image_code"]
 
 
 def test_encode_writes_whole_or_not_at_all(runs, corpus, tmp_path, capsys, monkeypatch):

@@ -1,5 +1,6 @@
 """Recipe of learned codecs: clips of one medium of a corpus of ids."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from ...codecs.configuration_codecs import PixelBytesAudioCodecConfig, PixelByte
 from ...codecs.modeling_audio_codec import PixelBytesAudioCodec
 from ...codecs.modeling_video_codec import PixelBytesVideoCodec
 from ...data.clips import ClipCollator, ClipDataset
+from ...data.corpus import TokenCorpus
+from ...data.tokenize_dataset import rows_with_media
 from ...tokens.modalities import TRAITS
 from ..recipe import Corpora, Examples, Recipe
 from .trainer import CodecTrainer
@@ -25,6 +28,13 @@ class CodecRecipe(Recipe):
     def training_arguments(self) -> dict[str, Any]:
         """Cells seen are counted, padding too: no mask of transformers' name says which are."""
         return {"include_num_input_tokens_seen": "all"}
+
+    def read(self, data: Any, *, progress: bool) -> dict[str, TokenCorpus]:
+        """Return the corpora, as `Recipe.read`; rows without the codec's medium are left out, and counted."""
+        splits = dict(data) if isinstance(data, Mapping) else {"train": data}
+        used = {name: splits.get(name) for name in ("train", "validation")}
+        found = {name: rows_with_media(rows, self.tokenizer) for name, rows in used.items() if rows is not None}
+        return super().read({**splits, **found}, progress=progress)
 
     def make_model(self, corpora: Corpora) -> Any:
         """Return a new codec of the data's vocabulary, or that of `start_from`.
