@@ -21,15 +21,13 @@ from ..data.code_corpus import encode_corpus
 from ..data.corpus import TokenCorpus
 from ..data.token_table import TokenTable, gather_table
 from ..runs.versions import describe_versions
-from ..tokens.vocabulary import KINDS
+from ..tokens.modalities import KINDS, TRAITS
 from .adaptive_ngram import AdaptiveNgram
 from .metrics import FRAME_BEFORE_CELL
 from .tables import align_table
 
 Result = dict[str, Any]
 _NATS_PER_BIT = float(np.log(2.0))
-_KIND = {"image": "pixel", "audio": "level"}
-_CODE_KIND = {"image": "image_code", "audio": "audio_code"}
 
 
 def evaluate_codec(
@@ -67,7 +65,7 @@ def evaluate_codec(
         ]
         tables = list(map(gather_table, coded))
         nats = AdaptiveNgram().fit(tables[0]).predict(tables[1]).nats
-        is_code = tables[1].vocabulary.kind_of_id[tables[1].ids] == KINDS.index(_CODE_KIND[codec.medium])
+        is_code = tables[1].vocabulary.kind_of_id[tables[1].ids] == KINDS.index(TRAITS[codec.code_medium].kind)
         figures["code_bits"] = float(nats[is_code].sum()) / _NATS_PER_BIT / figures["cells"]
         figures["two_part_bits"] = figures["code_bits"] + figures["residual_bits"]
     settings = {"quantiser": codec.config.quantiser, "digest": codec.digest, "batch_size": batch_size}
@@ -93,7 +91,7 @@ def evaluate_without_codec(codec: Any, test: TokenCorpus, train: TokenCorpus) ->
     medium = codec.medium
     known, held_out = (gather_table(medium_of(part, medium)) for part in (train, test))
     prediction = AdaptiveNgram().fit(known).predict(held_out)
-    is_cell = held_out.vocabulary.kind_of_id[held_out.ids] == KINDS.index(_KIND[medium])
+    is_cell = held_out.vocabulary.kind_of_id[held_out.ids] == KINDS.index(TRAITS[medium].kind)
     bits = float(prediction.nats[is_cell].sum()) / _NATS_PER_BIT / int(is_cell.sum())
     hits = (prediction.guesses == held_out.ids)[is_cell]
     counted: Result = {"two_part_bits": bits, **_accuracies(codec, held_out, is_cell, hits)}

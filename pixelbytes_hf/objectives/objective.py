@@ -18,7 +18,8 @@ from .corruption import Corruption
 from .losses import cell_losses, new_token_targets
 from .parallel_decoding import Draft, ParallelSampling
 
-Likelihood = Literal["exact", "upper bound", "none"]
+# of the bits of a stream; "residual" are those of cells under the codes of a codec, a part of a code in two parts
+Likelihood = Literal["exact", "upper bound", "none", "residual"]
 WindowKind = Literal["whole", "last token"]
 Decoding = Literal["sequential", "parallel"]
 

@@ -10,6 +10,7 @@ from transformers import ProgressCallback, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import ExportableState
 
 from ..data.batches import WindowSampler
+from ..objectives.objective import Likelihood
 from ..runs.files import write_json
 
 EVAL_PREFIX = "eval_"  # of the names of what a validation measures
@@ -70,15 +71,16 @@ class HistoryWriter(TrainerCallback):
 
     The file holds ``train``, points with ``step``, ``epoch``, ``loss`` (the objective's, in nats per target),
     ``grad_norm`` and ``learning_rate``, and ``validation``, points with ``step``, ``epoch`` and the figures of
-    `summarise_kinds`. All have ``seconds`` of training and ``num_input_tokens_seen``, padding not counted. ``total``
-    has ``steps``, ``epochs`` and ``tokens`` of the run so far.
+    `summarise_kinds`, of a codec those of its `CodecScorer`. All have ``seconds`` of training and
+    ``num_input_tokens_seen``, of tokens without padding, of a codec's cells with it. ``total`` has ``steps``,
+    ``epochs`` and ``tokens`` of the run so far.
 
     Args:
         path: File to write.
-        likelihood: What the objective's bits are: ``exact``, an ``upper bound``, or ``none``.
+        likelihood: What the bits are, one of `Likelihood`.
     """
 
-    def __init__(self, path: Path, likelihood: str = "exact") -> None:
+    def __init__(self, path: Path, likelihood: Likelihood = "exact") -> None:
         """Keep the path."""
         self.path, self.likelihood = path, likelihood
 

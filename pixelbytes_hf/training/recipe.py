@@ -12,6 +12,7 @@ from transformers import PreTrainedModel, TrainerCallback, TrainingArguments
 from ..data.code_corpus import check_codecs
 from ..data.corpus import TokenCorpus
 from ..data.tokenize_dataset import as_corpus
+from ..objectives.objective import Likelihood
 from ..runs.corpus_layout import save_layout
 from ..runs.files import write_pretrained
 from .builders import build_tokenizer, load_tokenizer
@@ -83,8 +84,8 @@ class Recipe(ABC):
         return describe_run(self.plan, self.tokenizer, corpora, num_processes=num_processes)
 
     @abstractmethod
-    def likelihood(self, model: PreTrainedModel) -> str:
-        """Return what the bits of the curves are: ``exact``, an ``upper bound``, or ``none``."""
+    def likelihood(self, model: PreTrainedModel) -> Likelihood:
+        """Return what the bits of the curves are."""
 
     @abstractmethod
     def make_trainer(

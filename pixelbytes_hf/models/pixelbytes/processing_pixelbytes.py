@@ -74,6 +74,11 @@ class PixelBytesProcessor(ProcessorMixin):
             image: Another name of `images`, the tokenizer's.
             kwargs: Passed to the tokenizer.
 
+        Returns:
+            What the tokenizer returns, with codes in place of the media that codecs read. The attribute ``segments``
+            says of each segment what `decode_record` needs; with codecs, ``sizes`` gives T, H and W of each segment
+            before it was encoded. Both are lists with an entry a record.
+
         Raises:
             ValueError: If more than one of `image`, `images` and `videos` is given.
         """

@@ -13,6 +13,7 @@ from ...codecs.modeling_video_codec import PixelBytesVideoCodec
 from ...data.clips import ClipCollator, ClipDataset
 from ...data.corpus import TokenCorpus
 from ...data.tokenize_dataset import rows_with_media
+from ...objectives.objective import Likelihood
 from ...tokens.modalities import TRAITS
 from ..recipe import Corpora, Examples, Recipe
 from .trainer import CodecTrainer
@@ -70,7 +71,7 @@ class CodecRecipe(Recipe):
         """Return the cell that fills up clips in a batch."""
         raise NotImplementedError
 
-    def likelihood(self, model: Any) -> str:
+    def likelihood(self, model: Any) -> Likelihood:
         """Return that the bits of the curves, of cells under their codes, are a part of a code in two parts."""
         return "residual"
 

@@ -5,6 +5,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainingArguments
 
 from ...models.pixelbytes.modeling_pixelbytes import aPxBySequenceModel
+from ...objectives.objective import Likelihood
 from ..builders import build_model, continue_model
 from ..recipe import Corpora, Examples, Recipe
 from .trainer import PixelBytesTrainer
@@ -27,7 +28,7 @@ class SequenceRecipe(Recipe):
         validation = None if held_out is None else make_validation_windows(held_out, *reads)
         return Examples(make_windows(corpora["train"], *reads), validation)
 
-    def likelihood(self, model: aPxBySequenceModel) -> str:
+    def likelihood(self, model: aPxBySequenceModel) -> Likelihood:
         """Return what the bits of the model's logits are."""
         return model.likelihood
 
