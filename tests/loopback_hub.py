@@ -172,8 +172,10 @@ class LoopbackHub:
             mock.patch("transformers.utils.hub._hf_api", None),
         ):
             disable_progress_bars()
-            yield
-            enable_progress_bars()
+            try:
+                yield
+            finally:
+                enable_progress_bars()
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..generation.layout import Image, SegmentLayout, Text
 from ..tokens.grid import Ids, Segment, enclose_segment, open_segment
-from ..tokens.modalities import TRAITS
+from ..tokens.modalities import TRAITS, Modality
 from ..tokens.text_codec import decode_text, encode_text
 from ..tokens.vocabulary import Vocabulary
 
@@ -52,6 +52,7 @@ class Cut:
         is_of_codes: Whether the part of a picture's codes is the codes of the part; otherwise it has to be cut as
             pixels, since a code tells of what lies beside it, or came before.
         join: The whole picture of what is given beside the part, and the part; None where the part is whole.
+        on_codes: The cut in the place of this one where a picture is codes; None is this one.
     """
 
     take: Callable[[Ids, Vocabulary], Ids]
@@ -60,10 +61,15 @@ class Cut:
     keeps_size: bool = True
     is_of_codes: bool = True
     join: Callable[[Ids, Ids], Ids] | None = None
+    on_codes: "Cut | None" = None
+
+    def on(self, modality: Modality) -> "Cut":
+        """Return the cut of a medium, raw or as codes."""
+        return self if self.on_codes is None or modality == TRAITS[modality].medium else self.on_codes
 
     def fits(self, segment: Segment, vocabulary: Vocabulary) -> bool:
         """Return whether a segment has such a part."""
-        sizes = zip(open_segment(segment).shape, self.least, strict=True)
+        sizes = zip(open_segment(segment).shape, self.on(segment.modality).least, strict=True)
         return not TRAITS[segment.modality].has_frames or all(size >= least for size, least in sizes)
 
     def of(self, segment: Segment, vocabulary: Vocabulary, codec: PictureCodec | None = None) -> Segment:
@@ -78,7 +84,8 @@ class Cut:
             ValueError: If a codec is needed and there is none.
         """
         if TRAITS[segment.modality].medium == segment.modality or self.is_of_codes:
-            return enclose_segment(segment.modality, self.take(open_segment(segment), vocabulary), vocabulary)
+            part = self.on(segment.modality).take(open_segment(segment), vocabulary)
+            return enclose_segment(segment.modality, part, vocabulary)
         if codec is None:
             raise ValueError(
                 "codec must be given to cut a picture of codes as pixels, got None: a code tells of what lies beside "
@@ -88,9 +95,10 @@ class Cut:
 
     def layout(self, whole: SegmentLayout) -> SegmentLayout:
         """Return the layout of the part of a medium of a layout."""
-        if self.num_frames is None or not isinstance(whole, Image):
+        num_frames = self.on(whole.modality).num_frames
+        if num_frames is None or not isinstance(whole, Image):
             return whole
-        return replace(whole, frames=max(self.num_frames(whole.frames), 1))
+        return replace(whole, frames=max(num_frames(whole.frames), 1))
 
 
 class TypeCut(Cut):
@@ -158,7 +166,7 @@ LATER_FRAMES = Cut(
     lambda data, _: data[1:],
     lambda count: count - 1,
     least=(2, 1, 1),
-    join=lambda first, later: np.concatenate([first, later]),
+    join=lambda first, later: np.concatenate([first[:1], later]),
 )
 END_FRAMES = Cut(lambda data, _: data[[0, -1]], lambda count: 2, least=(3, 1, 1), is_of_codes=False)
 FRAMES_BETWEEN = Cut(
@@ -166,6 +174,8 @@ FRAMES_BETWEEN = Cut(
     lambda count: count - 2,
     least=(3, 1, 1),
     join=lambda ends, between: np.concatenate([ends[:1], between, ends[1:]]),
+    # a code of several frames may be of the last one and of some before: all that come after the first are asked
+    on_codes=LATER_FRAMES,
 )
 CENTRE = Cut(
     lambda data, _: data[:, _middle(data.shape[1]), _middle(data.shape[2])],

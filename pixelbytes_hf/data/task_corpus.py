@@ -45,8 +45,8 @@ class TaskCorpus:
         names: Of the tasks, (K,).
         pairs: Record and task of every stream, (S, 2).
         lengths: Positions of every stream, (S,).
-        num_unfit: Pairs left out because the record has not what the task needs.
-        num_long: Pairs left out because their streams are too long.
+        num_unfit: Records that have not what a task needs, (K,).
+        num_long: Records whose streams of a task are too long, (K,).
 
     Raises:
         ValueError: If a name is unknown or none is left, or the vocabulary has no ids of tasks.
@@ -66,23 +66,23 @@ class TaskCorpus:
         self.names = tuple(task.name for task in self._tasks)
         self._kept: dict[int, TaskStream] = {}
         found: list[tuple[int, int, int]] = []
-        self.num_unfit = self.num_long = 0
+        self.num_unfit, self.num_long = ([0] * len(self._tasks) for _ in range(2))
         for pair in np.ndindex(source.num_records, len(self._tasks)):
             record = unflatten(*source.record(pair[0]))
             if not self._tasks[pair[1]].fits(record, self.vocabulary):
-                self.num_unfit += 1
+                self.num_unfit[pair[1]] += 1
                 continue
             stream = self._make(*pair)
             if max_length is not None and len(stream.ids) > max_length:
-                self.num_long += 1
+                self.num_long[pair[1]] += 1
                 continue
             if codec is not None:
                 self._kept[len(found)] = stream
             found.append((*pair, len(stream.ids)))
         if not found:
             raise ValueError(
-                f"tasks must fit a record, got {list(self.names)}: {self.num_unfit} pairs lack a medium or frames, "
-                f"{self.num_long} are longer than {max_length} tokens"
+                f"tasks must fit a record, got {list(self.names)}: {sum(self.num_unfit)} pairs lack a medium or "
+                f"frames, {sum(self.num_long)} are longer than {max_length} tokens"
             )
         table = np.array(found, np.int64)
         self.pairs, self.lengths = table[:, :2], table[:, 2]

@@ -123,8 +123,9 @@ class Task:
         joined = list(asked)
         for number, (part, segment) in enumerate(zip(self.asked, asked, strict=False)):
             shown = [each for each in given if each.modality == segment.modality]
-            if part.cut.join is not None and shown:
-                joined[number] = Segment(segment.modality, part.cut.join(shown[0].ids, segment.ids))
+            join = part.cut.on(segment.modality).join
+            if join is not None and shown:
+                joined[number] = Segment(segment.modality, join(shown[0].ids, segment.ids))
         return joined
 
 

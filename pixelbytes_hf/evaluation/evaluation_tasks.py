@@ -42,6 +42,8 @@ def evaluate_tasks(
         longest = int(streams.lengths.max())
         result = evaluate_model(model, streams, window_length=longest, state="zero", **settings)
         result["settings"]["tasks"] = list(group)
+        result["settings"]["num_unfit"] = dict(zip(streams.names, streams.num_unfit, strict=True))
+        result["corpus"]["source_fingerprint"] = corpus.fingerprint
         results[name if len(names) > 1 else names[0]] = result
     return results
 

@@ -41,6 +41,7 @@ class Objective:
         decoding: Whether it generates one token after another (``sequential``) or all tokens of a layout together
             (``parallel``).
         allows_future: Whether a mixer that sees the future is honest with it: no target can be read from the input.
+        takes_tasks: Whether it can leave what a task gives alone: no target, and no part of the corruption.
         is_corrupted: Whether `corruption` draws something for every window.
         reads_own_cell: Whether contexts hold the position's own token too, as the last cell.
         has_mask_id: Whether there is an input id beyond the vocabulary, of a masked token.
@@ -54,6 +55,7 @@ class Objective:
     windows: ClassVar[WindowKind] = "whole"
     decoding: ClassVar[Decoding] = "sequential"
     allows_future: ClassVar[bool] = False
+    takes_tasks: ClassVar[bool] = True
     is_corrupted: ClassVar[bool] = False
     reads_own_cell: ClassVar[bool] = False
     has_mask_id: ClassVar[bool] = False

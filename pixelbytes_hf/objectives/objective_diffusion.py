@@ -97,6 +97,7 @@ class DiffusionObjective(Objective):
     likelihood: ClassVar[Likelihood] = "none"
     decoding: ClassVar[Decoding] = "parallel"
     allows_future: ClassVar[bool] = True
+    takes_tasks: ClassVar[bool] = False  # the published noise falls on all contexts, and all cells count
     is_corrupted: ClassVar[bool] = True
     predicted_cells: int = CONTEXT_SIZE
     num_steps: int = 5

@@ -107,6 +107,9 @@ def test_codes_are_cut_as_pixels_where_a_code_tells_of_its_neighbours(rng):
     np.testing.assert_array_equal(data(posed), data(codec.encode(image_segment(data(pixels)[:, 2:6, 2:6], CODED))))
     first = pose(find_task("frame-prediction"), record, CODED)  # of a causal codec the first code tells of no other
     np.testing.assert_array_equal(data(first.given[0]), data(record[1])[:1])
+    between = pose(find_task("interpolation"), record, CODED, codec)  # a code may be of the last frames and of others
+    np.testing.assert_array_equal(data(between.asked[0]), data(record[1])[1:])
+    assert len(data(find_task("interpolation").join(between.given, between.asked)[0])) == len(data(record[1]))
     for name in ("interpolation", "inpainting-central", "outpainting-horizontal"):
         with pytest.raises(ValueError, match="codec must be given to cut a picture of codes"):
             pose(find_task(name), record, CODED)

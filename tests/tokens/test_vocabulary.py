@@ -168,3 +168,11 @@ def test_tasks_and_borders_have_the_reserved_ids():
     for vocabulary, name in ((Vocabulary.from_preset("paper"), "<boi>"), (full, "<task:dance>")):
         with pytest.raises(ValueError, match=name):
             vocabulary.special_id(name)
+
+
+def test_reserved_ids_stand_together(paper):
+    apart = ("<pad>", "<row>", "<end>", "<reserved:0>", "<mine>", "<reserved:1>")
+    with pytest.raises(ValueError, match="reserved ids one after another"):
+        _ = replace(paper, specials=apart).ids_of_slot
+    with pytest.raises(ValueError, match="must have no codes to be given some"):
+        paper.with_codes(image=5).with_codes(audio=(3,))

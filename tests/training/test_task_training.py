@@ -18,8 +18,9 @@ from pixelbytes_hf.objectives.objectives import find_objective
 from pixelbytes_hf.runs.perform import perform_task
 from pixelbytes_hf.runs.run_folder import Run
 from pixelbytes_hf.tokens.contexts import context_rule
-from pixelbytes_hf.tokens.grid import image_code_segment, image_segment
+from pixelbytes_hf.tokens.grid import image_code_segment, image_segment, unflatten
 from pixelbytes_hf.tokens.pixel_codec import decode_pixels
+from pixelbytes_hf.training.builders import build_config, build_tokenizer
 from pixelbytes_hf.training.presets import get_preset
 from pixelbytes_hf.training.sequence.trainer import PixelBytesTrainer
 from pixelbytes_hf.training.sequence.training_windows import make_windows
@@ -165,6 +166,24 @@ def test_other_objectives_and_codes_take_tasks(tmp_path, objective, mixer):
         perform_task(run, "frame-prediction", image=still.frames)
 
 
+def test_tasks_that_few_records_have_are_said_and_none_is_refused(caplog):
+    corpus = TokenCorpus.from_records([[text_of("a fire one")], [text_of("nothing known")]], FULL)
+    both = corpus_of(2, frames=2).record(0), corpus.record(0)
+    mixed = TokenCorpus.from_records([unflatten(*record) for record in both], FULL)
+    settings = plan_of(tasks={"text-to-video": 1, "unconditional": 1}).training
+    make_windows(mixed, settings, find_objective("predictive"))
+    assert "text-to-video: 1 of 2 records lack a medium or frames, 0 are longer" in caplog.text
+    with pytest.raises(ValueError, match="each fit a record, but 'text-to-video' fits none of 2: 2 lack"):
+        make_windows(corpus, settings, find_objective("predictive"))
+
+
+def test_a_prefix_that_sees_itself_needs_tasks():
+    plan = plan_of(tasks={})
+    config = build_config(plan, build_tokenizer(plan).tables)
+    with pytest.raises(ValueError, match="prefix_lm must be False without tasks"):
+        make_windows(corpus_of(2), plan.training, find_objective("predictive"), config)
+
+
 def test_settings_that_choose_windows_otherwise_are_refused():
     plan, corpus = plan_of(), corpus_of(2)
     for name, value in {"prefix_windows": 1, "mirror": True, "invert": True, "repeats": {"text": 2}}.items():
@@ -172,6 +191,8 @@ def test_settings_that_choose_windows_otherwise_are_refused():
             make_windows(corpus, plan.replace(**{name: value}).training, plan.objective)
     with pytest.raises(ValueError, match="jitter must be False with tasks"):
         make_windows(corpus, plan.replace(jitter=True).training, plan.objective)
+    with pytest.raises(ValueError, match="tasks must not be set with the objective 'diffusion'"):
+        make_windows(corpus, plan.training, find_objective("diffusion"))
     with pytest.raises(ValueError, match="tasks must not be set with the objective 'last'"):
         make_windows(corpus, plan.training, find_objective("last"))
 

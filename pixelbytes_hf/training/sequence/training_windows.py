@@ -9,6 +9,7 @@ from ...data.task_corpus import TaskCorpus
 from ...data.task_mixture import TaskMixture
 from ...data.task_windows import TaskWindows
 from ...data.windows import WindowDataset
+from ...mixers.mixer_properties import joins_prefix
 from ...models.pixelbytes.configuration_pixelbytes import PixelBytesConfig
 from ...objectives.objective import Objective
 from ...runs.codec_run import load_codec
@@ -38,9 +39,13 @@ def make_windows(
         ValueError: If settings repeat or flip windows where each has one target, or of tasks.
     """
     if settings.tasks:
-        return make_task_windows(corpus, settings, objective, config)
+        windows = make_task_windows(corpus, settings, objective, config)
+        _tell_of_unfit(windows.streams, settings.window_length)
+        return windows
     if settings.codec is not None:
         raise ValueError(f"codec must be None without tasks, got {settings.codec!r}")
+    if config is not None and joins_prefix(config.mixer_config):
+        raise ValueError("mixer_config.prefix_lm must be False without tasks, which say what is given, got True")
     sizes = {"window_length": settings.window_length, "context_size": getattr(config, "context_size", CONTEXT_SIZE)}
     draws = {"seed": settings.seed, "jitter": settings.jitter}
     if objective.windows == "last token":
@@ -78,9 +83,9 @@ def make_task_windows(
     """Return windows of the tasks that settings name; arguments as of `make_windows`.
 
     Raises:
-        ValueError: If the objective reads a window for every token, or other settings choose windows too.
+        ValueError: If the objective takes no tasks, a task fits no record, or other settings choose windows too.
     """
-    if objective.windows == "last token":
+    if not objective.takes_tasks:
         raise ValueError(f"tasks must not be set with the objective {objective.name!r}, got {dict(settings.tasks)}")
     _refuse_repeats(settings, "tasks")
     if settings.jitter:
@@ -96,12 +101,29 @@ def make_task_windows(
         corruption=None if config is None else objective.corruption(config),
     )
     if left_out := corpus.num_records - len(windows):
-        logger.warning(
-            "%d of %d records have no task in some phase (%d pairs of record and task lack a medium or frames, %d are "
-            "longer than %d tokens)",
-            *(left_out, corpus.num_records, streams.num_unfit, streams.num_long, settings.window_length),
-        )
+        logger.warning("%d of %d records have no task in some phase", left_out, corpus.num_records)
     return windows
+
+
+def _tell_of_unfit(streams: TaskCorpus, max_length: int) -> None:
+    """Warn of every task that not all records have, since others are drawn in its place.
+
+    Raises:
+        ValueError: If no record has a task.
+    """
+    num_records = streams.source.num_records
+    for name, unfit, too_long in zip(streams.names, streams.num_unfit, streams.num_long, strict=True):
+        if unfit + too_long == num_records:
+            raise ValueError(
+                f"tasks must each fit a record, but {name!r} fits none of {num_records}: {unfit} lack a medium or "
+                f"frames, {too_long} are longer than {max_length} tokens"
+            )
+        if unfit or too_long:
+            logger.warning(
+                "%s: %d of %d records lack a medium or frames, %d are longer than %d tokens; other tasks are drawn "
+                "for them",
+                *(name, unfit, num_records, too_long, max_length),
+            )
 
 
 def _refuse_repeats(settings: TrainingConfig, chooser: str) -> None:
